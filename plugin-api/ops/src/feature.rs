@@ -1,0 +1,15 @@
+//! What a VAL may be able to do. The host derives from a spec which of these it uses and refuses, by name and before
+//! calling, what a VAL does not have.
+
+/// A command with arguments other than the image's own.
+pub const COMMAND: &str = "command";
+/// Environment variables.
+pub const ENVIRONMENT: &str = "environment";
+/// A working directory.
+pub const WORKING_DIR: &str = "working_dir";
+/// A stop signal other than the engine's own.
+pub const STOP_SIGNAL: &str = "stop_signal";
+/// [`LOGS`](crate::op::LOGS) works.
+pub const LOGS: &str = "logs";
+/// [`STATS`](crate::op::STATS) works.
+pub const STATS: &str = "stats";

@@ -1,0 +1,137 @@
+//! Bodies of the VAL operations: requests (strict), answers (open to growth).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// The `motey.*` labels of an instance. A VAL stores and returns them, it never reads meaning into them.
+pub type Labels = BTreeMap<String, String>;
+
+/// Makes an instance without starting it. The same name with the same labels again is `conflict`, and adopted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateRequest {
+    /// At most 63 characters of `[a-z0-9-]`, unique on the node.
+    pub name: String,
+    pub labels: Labels,
+    /// What the engine calls it; for `process` a program.
+    pub image: String,
+    #[serde(default)]
+    pub command: Vec<String>,
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    #[serde(default)]
+    pub working_dir: Option<String>,
+    /// A name such as `SIGTERM`.
+    #[serde(default)]
+    pub stop_signal: Option<String>,
+    pub stop_grace_ms: u64,
+}
+
+/// Names one instance: the request of start, destroy, inspect and stats.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstanceRef {
+    pub name: String,
+}
+
+/// Asks an instance to end, and makes it end once the grace is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StopRequest {
+    pub name: String,
+    pub grace_ms: u64,
+    #[serde(default)]
+    pub signal: Option<String>,
+}
+
+/// Asks for an instance's output: text, one line of output per line of the stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogsRequest {
+    pub name: String,
+    /// Stay open, and send what comes.
+    #[serde(default)]
+    pub follow: bool,
+    /// Only the last so many lines of what is there.
+    #[serde(default)]
+    pub tail: Option<u32>,
+    /// Only lines younger than this many milliseconds.
+    #[serde(default)]
+    pub since_ms: Option<u64>,
+}
+
+/// An instance as the engine sees it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    pub name: String,
+    #[serde(default)]
+    pub labels: Labels,
+    pub state: InstanceState,
+    /// How it ended; only with [`InstanceState::Exited`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Unix time in milliseconds, for people only: nothing is judged by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceState {
+    /// Exists, has never run.
+    Created,
+    Starting,
+    Running,
+    Paused,
+    Stopping,
+    /// Ran and ended; `exit` says how.
+    Exited,
+    /// The engine does not know it (any more).
+    Gone,
+}
+
+/// How an instance ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    #[serde(default)]
+    pub code: Option<i32>,
+    #[serde(default)]
+    pub signal: Option<i32>,
+    /// The kernel killed it for want of memory.
+    #[serde(default)]
+    pub oom: bool,
+}
+
+/// Every instance with Motey's labels, in any order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListAnswer {
+    pub instances: Vec<Instance>,
+}
+
+/// What an instance uses now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stats {
+    /// Processor time since its start, in nanoseconds.
+    pub cpu_ns: u64,
+    pub memory_bytes: u64,
+    pub tasks: u32,
+}
+
+/// The engine's health and abilities.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    pub healthy: bool,
+    /// The engine's own version.
+    pub version: String,
+    /// Why it is not healthy, or what limits it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Of [`feature`](crate::feature), as far as this engine on this node has them.
+    #[serde(default)]
+    pub features: BTreeSet<String>,
+}
