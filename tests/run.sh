@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# The test command: installs what is missing, then checks everything this repository claims.
+# Safe to run again; stops at the first step that fails. Extra arguments go to `cargo test`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly PACKAGES=(gcc libc6-dev curl strace)
+readonly CARGO_DENY=0.20.2
+readonly CARGO_HOME_DIR=${CARGO_HOME:-$HOME/.cargo}
+export PATH="$CARGO_HOME_DIR/bin:$PATH"
+# a test that needs an engine fails without it, instead of passing unseen
+export MOTEY_REQUIRE_ENGINES=1
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
+
+say() { printf '\n[%(%H:%M:%S)T] %s\n' -1 "$*"; }
+
+step=start
+told() {
+    local status=$?
+    ((status == 0)) || printf '\nFAILED: %s (exit %d), nothing after it was run\n' "$step" "$status" >&2
+}
+trap told EXIT
+
+# step NAME COMMAND...: announces and times it; a failing command ends the run here
+step() {
+    step=$1
+    local began=$SECONDS
+    say "$step"
+    "${@:2}"
+    printf '%s: ok, %d s\n' "$step" $((SECONDS - began))
+}
+
+as_root() {
+    if ((EUID == 0)); then
+        env DEBIAN_FRONTEND=noninteractive "$@"
+    elif command -v sudo >/dev/null; then
+        sudo env DEBIAN_FRONTEND=noninteractive "$@"
+    else
+        echo "needs root, or sudo, to run: $*" >&2
+        return 1
+    fi
+}
+
+missing_packages() {
+    local package
+    for package in "${PACKAGES[@]}"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
+    done
+}
+
+install_packages() {
+    command -v dpkg-query >/dev/null || {
+        echo "not a Debian system: ${PACKAGES[*]} are taken to be there"
+        return
+    }
+    local missing
+    mapfile -t missing < <(missing_packages)
+    ((${#missing[@]})) || return 0
+    as_root apt-get -o DPkg::Lock::Timeout=300 update -q
+    as_root apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends "${missing[@]}"
+}
+
+need_toolchain() {
+    command -v cargo >/dev/null || {
+        echo "cargo is not there: install a Rust toolchain first (the README says which)"
+        return 1
+    }
+    local component
+    for component in fmt clippy; do
+        cargo "$component" --version >/dev/null 2>&1 || rustup component add "${component/fmt/rustfmt}"
+    done
+    rustc --version
+}
+
+need_cargo_deny() {
+    cargo deny --version 2>/dev/null || cargo install --locked "cargo-deny@$CARGO_DENY"
+}
+
+dependency_policy() {
+    cargo deny --config .cargo/deny.toml check --hide-inclusion-graph bans licenses sources
+}
+
+# the database lives outside the package registries: many build machines cannot reach it
+advisories() {
+    if compgen -G "$CARGO_HOME_DIR/advisory-dbs/*/.git" >/dev/null; then
+        cargo deny --config .cargo/deny.toml --offline check --hide-inclusion-graph advisories
+    else
+        echo "SKIPPED: no advisory database here; fetch it with: cargo deny fetch db"
+    fi
+}
+
+step "system packages" install_packages
+step "toolchain" need_toolchain
+step "cargo-deny" need_cargo_deny
+step "format" cargo fmt --all --check
+step "dependency policy" dependency_policy
+step "advisories" advisories
+# whole-node tests load the plugins' .so files, and `cargo test` does not bring those up to date
+step "build" cargo build --workspace
+# a vendor builds it without the workspace's features
+step "the plugin API alone" cargo check -p motey-plugin-api
+step "lints" cargo clippy --workspace --all-targets -- -D warnings
+step "tests" cargo test --workspace "$@"
+say "everything passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"
