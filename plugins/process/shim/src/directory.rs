@@ -1,0 +1,140 @@
+//! One instance's directory: the names of its files, and how they are written (mode 0600, a temporary file and a rename) and locked.
+//!
+//! | file | written by | says |
+//! |---|---|---|
+//! | `instance` | the VAL, once | what to run; without it the directory is half made and counts as nothing |
+//! | `identity` | the shim, at each start | which processes run it, in which boot |
+//! | `exit` | the shim, or the VAL for a killed shim | how that run ended |
+//! | `stop` | the VAL | the signal and the grace of the stop that SIGTERM to the shim asks for |
+//! | `log`, `log.1` | the shim | what the program printed |
+//! | `lock` | nobody | held by the shim as long as it lives |
+//!
+//! Nothing is flushed to the disk: after a power loss no process is left, and a damaged description counts as no instance.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::FlockOperation;
+use rustix::process::{Flock, FlockType};
+
+use crate::state::{Description, Exit, Identity, StopOrder};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceDir(PathBuf);
+
+impl InstanceDir {
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn make(&self) -> io::Result<()> {
+        fs::DirBuilder::new().mode(0o700).create(&self.0)
+    }
+
+    /// `None`: there is none, or it is damaged.
+    pub fn description(&self) -> Option<Description> {
+        Description::decode(&self.read("instance")?)
+    }
+
+    pub fn identity(&self) -> Option<Identity> {
+        Identity::decode(&self.read("identity")?)
+    }
+
+    /// The exit of the run that `identity` tells of; one left by an earlier run is not believed.
+    pub fn exit_of(&self, identity: &Identity) -> Option<Exit> {
+        Exit::decode(&self.read("exit")?).filter(|exit| exit.run == identity.run())
+    }
+
+    pub fn stop_order(&self, identity: &Identity) -> Option<StopOrder> {
+        StopOrder::decode(&self.read("stop")?).filter(|order| order.run == identity.run())
+    }
+
+    pub fn write_description(&self, description: &Description) -> io::Result<()> {
+        self.write("instance", &description.encode())
+    }
+
+    pub fn write_identity(&self, identity: &Identity) -> io::Result<()> {
+        self.write("identity", &identity.encode())
+    }
+
+    pub fn write_exit(&self, exit: &Exit) -> io::Result<()> {
+        self.write("exit", &exit.encode())
+    }
+
+    pub fn write_stop_order(&self, order: &StopOrder) -> io::Result<()> {
+        self.write("stop", &order.encode())
+    }
+
+    /// Back to "never started": what a start leaves that could not run the program.
+    pub fn forget_run(&self) {
+        for file in ["identity", "exit", "stop"] {
+            let _ = fs::remove_file(self.0.join(file));
+        }
+    }
+
+    pub fn forget_stop_order(&self) {
+        let _ = fs::remove_file(self.0.join("stop"));
+    }
+
+    /// Removes everything, the description first: whatever stops it half-way leaves a directory that counts as nothing.
+    pub fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(self.0.join("instance")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => fs::remove_dir_all(&self.0),
+        }
+    }
+
+    pub fn current_log(&self) -> PathBuf {
+        self.0.join("log")
+    }
+
+    pub fn older_log(&self) -> PathBuf {
+        self.0.join("log.1")
+    }
+
+    /// Taken by the shim for its whole life; the kernel gives it back however it dies. `None`: another shim has it.
+    pub fn hold(&self) -> io::Result<Option<File>> {
+        let file =
+            open_private(&self.0.join("lock"), OpenOptions::new().write(true).create(true).truncate(false))?;
+        match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(file)),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether a shim lives, before it has even said who it is.
+    pub fn is_held(&self) -> bool {
+        let Ok(file) = File::open(self.0.join("lock")) else { return false };
+        let question = Flock::from(FlockType::WriteLock);
+        matches!(rustix::process::fcntl_getlk(&file, &question), Ok(Some(_)))
+    }
+
+    fn read(&self, file: &str) -> Option<String> {
+        fs::read_to_string(self.0.join(file)).ok()
+    }
+
+    fn write(&self, file: &str, text: &str) -> io::Result<()> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let temporary = self.0.join(format!(".{file}.{}.{count}", std::process::id()));
+        let written = open_private(&temporary, OpenOptions::new().write(true).create(true).truncate(true))
+            .and_then(|mut out| out.write_all(text.as_bytes()))
+            .and_then(|()| fs::rename(&temporary, self.0.join(file)));
+        if written.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+}
+
+pub(crate) fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.mode(0o600).open(path)
+}
