@@ -1,0 +1,214 @@
+//! The plugin's endpoint: sorts calls into their lanes, runs them, and closes.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use motey_plugin_abi::{Call, Endpoint};
+use motey_plugin_ops::{Error, op};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    Cancel, Host, Stream,
+    calls::{Answer, Calls, Wish, give},
+    pool::{Job, Pool},
+};
+
+/// So many streams and subscriptions at once are a leak, not a use.
+const OPEN_CALLS: usize = 256;
+
+/// What [`Val`](crate::Val) and [`Provider`](crate::Provider) have in common.
+pub trait Service: Send + Sync + Sized + 'static {
+    fn new(config: Value, host: Host) -> Result<Self, Error>;
+    /// `None`: there is no such operation.
+    fn lane(op: &str) -> Option<Lane>;
+    fn call(&self, op: &str, body: &[u8]) -> Result<Vec<u8>, Error>;
+    fn open_call(&self, op: &str, body: &[u8], stream: Option<Stream>, cancel: &Cancel) -> Result<(), Error>;
+    fn close(&self, grace: Duration);
+}
+
+/// Where an operation runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// It ends by itself, soon.
+    Pool,
+    /// It ends when it is told to.
+    Open,
+}
+
+pub(crate) fn answer(answer: &impl Serialize) -> Result<Vec<u8>, Error> {
+    serde_json::to_vec(answer).map_err(|e| Error::failed(format!("the answer cannot be written: {e}")))
+}
+
+pub(crate) fn request<Q: DeserializeOwned>(op: &str, body: &[u8]) -> Result<Q, Error> {
+    serde_json::from_slice(body).map_err(|e| {
+        Error::invalid(format!("the request of `{op}` cannot be read: {e}"))
+            .hint("the plugin may be older than the host: update it")
+    })
+}
+
+pub(crate) fn unsupported(op: &str) -> Error {
+    Error::unsupported(format!("the plugin has no operation `{op}`"))
+}
+
+/// Runs what the vendor wrote; its panic becomes an error.
+pub(crate) fn guarded<T>(what: &str, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic_text(panic.as_ref());
+        // dropping the payload may panic again
+        std::mem::forget(panic);
+        Err(Error::failed(format!("`{what}` panicked: {text}"))
+            .hint("this is a fault of the plugin: report it"))
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a text".to_owned())
+}
+
+pub(crate) struct Served<S>(Arc<Inner<S>>);
+
+struct Inner<S> {
+    id: &'static str,
+    host: Host,
+    /// `None` once closed, so that the vendor's `Drop` runs.
+    service: RwLock<Option<Arc<S>>>,
+    calls: Calls,
+    pool: Arc<Pool>,
+    open_calls: AtomicUsize,
+}
+
+impl<S: Service> Served<S> {
+    pub(crate) fn new(id: &'static str, service: S, host: Host) -> Self {
+        Self(Arc::new(Inner {
+            id,
+            host,
+            service: RwLock::new(Some(Arc::new(service))),
+            calls: Calls::default(),
+            pool: Pool::new(format!("{id}-call")),
+            open_calls: AtomicUsize::new(0),
+        }))
+    }
+}
+
+impl<S: Service> Endpoint for Served<S> {
+    fn send(&self, call: Call<'_>) {
+        match S::lane(call.op) {
+            _ if call.op == op::PING => self.0.pool_call(call),
+            Some(Lane::Pool) => self.0.pool_call(call),
+            Some(Lane::Open) => self.0.open_call(call),
+            None => give(call.reply, &Err(unsupported(call.op))),
+        }
+    }
+
+    fn cancel(&self, id: u64) {
+        self.0.calls.cancel(id);
+    }
+
+    fn close(&self, grace: Duration) {
+        let now = Instant::now();
+        let until = now.checked_add(grace).unwrap_or(now);
+        if !self.0.calls.close() {
+            return;
+        }
+        if let Ok(service) = self.0.service() {
+            let _ = guarded("close", || {
+                service.close(grace);
+                Ok(())
+            });
+        }
+        self.0.calls.drain(until);
+        self.0.pool.close();
+        let service = self.0.service.write().unwrap_or_else(PoisonError::into_inner).take();
+        let _ = guarded("drop", || {
+            drop(service);
+            Ok(())
+        });
+        self.0.host.close();
+    }
+}
+
+impl<S: Service> Inner<S> {
+    fn service(&self) -> Result<Arc<S>, Error> {
+        let service = self.service.read().unwrap_or_else(PoisonError::into_inner);
+        service.clone().ok_or_else(|| Error::closed("the plugin has been closed"))
+    }
+
+    fn pool_call(self: &Arc<Self>, call: Call<'_>) {
+        let (id, op, body) = (call.id, call.op.to_owned(), call.body.to_vec());
+        if !self.calls.queue(id, call.reply) {
+            return;
+        }
+        let inner = Arc::clone(self);
+        let job: Job = Box::new(move || {
+            if inner.calls.start(id) {
+                inner.calls.settle(id, &inner.run(&op, &body));
+            }
+        });
+        if self.pool.submit(job).is_err() {
+            self.calls.settle(id, &Err(Error::busy("too many calls are waiting in the plugin")));
+        }
+    }
+
+    fn run(&self, op: &str, body: &[u8]) -> Answer {
+        match op {
+            op::PING => Ok(b"{}".to_vec()),
+            _ => {
+                let service = self.service()?;
+                guarded(op, || service.call(op, body))
+            }
+        }
+    }
+
+    fn open_call(self: &Arc<Self>, call: Call<'_>) {
+        let (id, op, body) = (call.id, call.op.to_owned(), call.body.to_vec());
+        let stream = call.stream.map(Stream::from);
+        let Some((cancel, hang_up)) = handles(stream.as_ref()) else {
+            return give(call.reply, &Err(Error::busy("the plugin's process has no descriptors left")));
+        };
+        if !self.calls.open(id, call.reply, Wish { cancel: cancel.clone(), stream: hang_up }) {
+            return;
+        }
+        let inner = Arc::clone(self);
+        let run = move || {
+            inner.calls.settle(id, &inner.run_open(&op, &body, stream, &cancel));
+            inner.open_calls.fetch_sub(1, Ordering::Relaxed);
+        };
+        self.start_thread(id, run);
+    }
+
+    fn start_thread(&self, id: u64, run: impl FnOnce() + Send + 'static) {
+        let name = format!("{}-open", self.id);
+        let started = self.open_calls.fetch_add(1, Ordering::Relaxed) < OPEN_CALLS
+            && thread::Builder::new().name(name).spawn(run).is_ok();
+        if !started {
+            self.open_calls.fetch_sub(1, Ordering::Relaxed);
+            self.calls.settle(id, &Err(Error::busy("too many calls are open in the plugin")));
+        }
+    }
+
+    /// An error after the cancel is the cancel's: its hang-up makes reads and writes fail.
+    fn run_open(&self, op: &str, body: &[u8], stream: Option<Stream>, cancel: &Cancel) -> Answer {
+        let service = self.service()?;
+        match guarded(op, || service.open_call(op, body, stream, cancel)) {
+            Ok(()) => Ok(b"{}".to_vec()),
+            Err(error) if cancel.is_cancelled() => Err(Error::cancelled(error.message)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn handles(stream: Option<&Stream>) -> Option<(Cancel, Option<Stream>)> {
+    let cancel = Cancel::new().ok()?;
+    let hang_up = stream.map(Stream::try_clone).transpose().ok()?;
+    Some((cancel, hang_up))
+}
