@@ -1,1 +1,33 @@
-//! (being written)
+//! The domain of Motey: who owns a service, which node runs which slot of it, and what is to be done about it now.
+//!
+//! Pure: no I/O, no clock, no threads, no serialised form. Everything that happens to a node is an
+//! [`Input`](step::Input); the node's loop lets the core [`note`](Core::note) it, [`decide`](Core::decide) on a
+//! [`Step`](step::Step), commits that step, lets the core [`apply`](Core::apply) it, and only then holds its effects.
+//!
+//! Two roles are kept apart, also on one node: the *owner* of a service (`owner`) decides which node runs which slot;
+//! the *executor* (`executor`) runs what is assigned to its node. They speak only by
+//! [`ServiceRecord`](record::ServiceRecord) and [`Report`](instance::Report).
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod admission;
+pub mod capability;
+mod decide;
+mod draft;
+mod executor;
+pub mod id;
+pub mod instance;
+mod keyed;
+mod needs;
+mod owner;
+mod placement;
+pub mod project;
+pub mod reason;
+pub mod record;
+mod restart;
+pub mod spec;
+mod state;
+pub mod step;
+
+pub use restart::Tuning;
+pub use state::{Core, EngineView, Identity};

@@ -1,0 +1,25 @@
+//! Whether this node really runs what it is offered: the last word, spoken in the commit that takes the leases.
+
+use crate::capability::Lease;
+use crate::draft::Draft;
+use crate::needs::{Offer, satisfy};
+use crate::placement::without;
+use crate::reason::Reason;
+use crate::record::InstanceKey;
+use crate::spec::ImageSpec;
+
+/// The leases that running `key` takes here, beside all that is held. What its own slot holds counts as free.
+///
+/// # Errors
+/// Every need that this node cannot meet now.
+pub(crate) fn admit(
+    draft: &Draft<'_>,
+    key: &InstanceKey,
+    image: &ImageSpec,
+) -> Result<Vec<Lease>, Vec<Reason>> {
+    let capabilities = draft.core.offered();
+    let held = without(&draft.held(), &draft.held_by_slot(key.service, &key.slot));
+    let taken = satisfy(&image.need, &Offer { capabilities: &capabilities, held: &held })?;
+    let lease = |(of, amount)| Lease { of, amount, holder: key.clone() };
+    Ok(taken.into_iter().map(lease).collect())
+}

@@ -1,0 +1,101 @@
+//! What engines show: observed, never stored.
+
+use crate::id::{EngineName, Millis, NodeId};
+use crate::reason::Reason;
+use crate::record::InstanceKey;
+
+/// What an engine really runs for a slot, as last seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Which one, read from its labels.
+    pub key: InstanceKey,
+    /// Where.
+    pub engine: EngineName,
+    /// What the engine calls it.
+    pub handle: String,
+    /// Its state.
+    pub seen: Seen,
+    /// What the engine says about it, for people.
+    pub message: Option<String>,
+    /// When it was seen so.
+    pub at: Millis,
+}
+
+/// The state an engine shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// Made, never started.
+    Created,
+    /// On its way up.
+    Starting,
+    /// Its main process runs.
+    Running,
+    /// Frozen by somebody.
+    Paused,
+    /// On its way down.
+    Stopping,
+    /// Its main process ended.
+    Exited(Exit),
+    /// The engine does not have it any more.
+    Gone,
+}
+
+/// How a main process ended. At most one of `code` and `signal` is set; neither when nobody saw it end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exit {
+    /// The exit code.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// The kernel ended it for its use of memory.
+    pub oom: bool,
+}
+
+impl Exit {
+    /// Whether it did what it was started for.
+    pub fn success(self) -> bool {
+        self.code == Some(0)
+    }
+}
+
+/// What an executor tells the owner of a service: what it sees, and what it decided. Only changes are told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Instances as they are now.
+    pub instances: Vec<Observed>,
+    /// Attempts this node will not run, and why.
+    pub refused: Vec<(InstanceKey, Vec<Reason>)>,
+    /// Attempts that are no more and never will be again on this node.
+    pub gone: Vec<InstanceKey>,
+    /// Attempts whose end is final.
+    pub ended: Vec<(InstanceKey, crate::record::Ended)>,
+}
+
+/// One instance as its owner knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// Which one.
+    pub key: InstanceKey,
+    /// On this node.
+    pub node: NodeId,
+    /// On this engine.
+    pub engine: EngineName,
+    /// What the engine calls it; empty while there is none.
+    pub handle: String,
+    /// In this state; `None` while the engine has not shown it yet.
+    pub seen: Option<Seen>,
+    /// Why it is not as wanted, where it is not.
+    pub reason: Option<Reason>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// When the executor saw it so, on the executor's clock.
+    pub at: Millis,
+}
+
+impl Report {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        let Self { instances, refused, gone, ended } = self;
+        instances.is_empty() && refused.is_empty() && gone.is_empty() && ended.is_empty()
+    }
+}

@@ -1,0 +1,226 @@
+//! The six states: a pure projection of what is desired and what was reported. Nothing here is ever stored.
+//!
+//! One table for slots, one for what holds several of them (an image over its slots, a service over its images),
+//! after figures 16 and 17 and listing 5.8 of the thesis.
+
+use crate::draft::Draft;
+use crate::executor::exit_reason;
+use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId};
+use crate::instance::{Observed, Seen};
+use crate::owner::why_waiting;
+use crate::reason::{Code, Reason};
+use crate::record::{Desired, Ended, Fence, ServiceRecord, SlotId};
+use crate::state::Core;
+
+/// The state of a service, an image or a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// Accepted; no node runs it yet.
+    Initial,
+    /// On its way to what is wanted.
+    Instantiating,
+    /// As wanted.
+    Running,
+    /// On its way down.
+    Stopping,
+    /// Nothing of it runs, as wanted.
+    Terminated,
+    /// It gave up; the reason says why.
+    Error,
+}
+
+impl State {
+    /// The thesis's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Initial => "INITIAL",
+            Self::Instantiating => "INSTANTIATING",
+            Self::Running => "RUNNING",
+            Self::Stopping => "STOPPING",
+            Self::Terminated => "TERMINATED",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+/// How a service is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceStatus {
+    /// Mapped from its images.
+    pub state: State,
+    /// Why it is not RUNNING, where there is something to say.
+    pub reason: Option<Reason>,
+    /// In the order of the blueprint.
+    pub images: Vec<ImageStatus>,
+}
+
+/// How an image is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageStatus {
+    /// Which one.
+    pub key: ImageKey,
+    /// Mapped from its slots.
+    pub state: State,
+    /// Why it is not RUNNING, or what of it does not run.
+    pub reason: Option<Reason>,
+    /// How many slots it has.
+    pub wanted: u16,
+    /// How many of them run.
+    pub running: u16,
+    /// Every slot, in order.
+    pub slots: Vec<SlotStatus>,
+}
+
+/// How a slot is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SlotStatus {
+    /// Which one.
+    pub slot: SlotId,
+    /// From the table.
+    pub state: State,
+    /// Why it is so, where there is something to say.
+    pub reason: Option<Reason>,
+    /// Where it is assigned to.
+    pub node: Option<NodeId>,
+    /// On which engine.
+    pub engine: Option<EngineName>,
+    /// What that engine calls its instance.
+    pub handle: Option<String>,
+    /// Which attempt it is.
+    pub fence: Option<Fence>,
+    /// How often it was started again.
+    pub restarts: u32,
+    /// When its executor saw it so, on that node's clock.
+    pub observed_at: Option<Millis>,
+}
+
+impl Core {
+    /// How a service is, as far as its owner has heard; `None` when nobody deployed it here.
+    pub fn status(&self, id: ServiceId) -> Option<ServiceStatus> {
+        let record = self.record(id)?;
+        let images: Vec<ImageStatus> =
+            record.revision.spec.images.iter().map(|image| self.image_status(record, &image.key)).collect();
+        let (state, reason) = match over_all(record) {
+            Some(state) => (state, None),
+            None => map(images.iter().map(|image| (image.state, image.reason.clone())).collect()),
+        };
+        Some(ServiceStatus { state, reason, images })
+    }
+
+    fn image_status(&self, record: &ServiceRecord, key: &ImageKey) -> ImageStatus {
+        let slots: Vec<SlotStatus> = record
+            .wanted_slots()
+            .filter(|slot| slot.image == *key)
+            .map(|slot| self.slot_status(record, slot))
+            .collect();
+        let (state, reason) = map_slots(&slots);
+        let running = slots.iter().filter(|slot| slot.state == State::Running).count();
+        let wanted = slots.len();
+        let reason = match reason {
+            Some(Reason { code, text }) if wanted > 1 && running > 0 => {
+                Some(Reason::new(code, format!("degraded {running}/{wanted}: {text}")))
+            }
+            reason => reason,
+        };
+        let count = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        ImageStatus { key: key.clone(), state, reason, wanted: count(wanted), running: count(running), slots }
+    }
+
+    fn slot_status(&self, record: &ServiceRecord, slot: SlotId) -> SlotStatus {
+        let assigned = record.slots.get(&slot);
+        let heard = assigned.and_then(|assigned| self.heard.get(&record.key(&slot, assigned.fence)));
+        let (state, reason) = slot_state(record, &slot, heard);
+        let reason = match state {
+            State::Initial => why_waiting(&Draft::new(self, Millis(0)), record, &slot),
+            _ => reason,
+        };
+        SlotStatus {
+            state,
+            reason,
+            node: assigned.map(|assigned| assigned.node),
+            engine: assigned.map(|assigned| assigned.engine.clone()),
+            handle: heard.map(|heard| heard.handle.clone()).filter(|handle| !handle.is_empty()),
+            fence: assigned.map(|assigned| assigned.fence),
+            restarts: heard.map_or(0, |heard| heard.restarts),
+            observed_at: heard.map(|heard| heard.at),
+            slot,
+        }
+    }
+}
+
+/// What the whole service is by what is desired, whatever its images are.
+fn over_all(record: &ServiceRecord) -> Option<State> {
+    let nothing_left = record.slots.is_empty() && record.dismissed.is_empty();
+    match record.desired {
+        Desired::Running => None,
+        Desired::Stopped | Desired::Absent if nothing_left => Some(State::Terminated),
+        Desired::Stopped | Desired::Absent => Some(State::Stopping),
+    }
+}
+
+/// The table for one slot: what is desired and decided against what was reported.
+fn slot_state(record: &ServiceRecord, slot: &SlotId, heard: Option<&Observed>) -> (State, Option<Reason>) {
+    let seen = heard.and_then(|heard| heard.seen);
+    let reason = || heard.and_then(|heard| heard.reason.clone());
+    let assigned = record.slots.contains_key(slot);
+    match (record.desired, record.ended.get(slot)) {
+        (Desired::Stopped | Desired::Absent, _) if assigned => (State::Stopping, reason()),
+        (Desired::Stopped | Desired::Absent, _) => (State::Terminated, None),
+        (Desired::Running, Some(Ended::GaveUp(reason))) => (State::Error, Some(reason.clone())),
+        (Desired::Running, Some(Ended::Succeeded)) => (State::Terminated, None),
+        (Desired::Running, None) if record.has_failed() => after_sibling(seen),
+        (Desired::Running, None) if !assigned => (State::Initial, None),
+        (Desired::Running, None) => match seen {
+            Some(Seen::Running) => (State::Running, None),
+            Some(Seen::Paused) => {
+                let text = "it is paused, and not by Motey; unpause it in its engine";
+                (State::Instantiating, Some(Reason::new(Code::EngineFailed, text)))
+            }
+            Some(Seen::Exited(exit)) => (State::Instantiating, reason().or_else(|| Some(exit_reason(exit)))),
+            _ => (State::Instantiating, reason()),
+        },
+    }
+}
+
+fn after_sibling(seen: Option<Seen>) -> (State, Option<Reason>) {
+    let reason = Reason::new(Code::SiblingFailed, "stopped, since another image of the service gave up");
+    match seen {
+        Some(Seen::Starting | Seen::Running | Seen::Paused | Seen::Stopping) => {
+            (State::Stopping, Some(reason))
+        }
+        _ => (State::Terminated, Some(reason)),
+    }
+}
+
+/// The order of listing 5.8: the first of these that a part is in is the state of the whole, with its reason.
+const PRECEDENCE: [State; 5] =
+    [State::Error, State::Terminated, State::Stopping, State::Instantiating, State::Initial];
+
+/// Slots that gave up leave the mapping while another one is on its way or runs: the image is degraded then.
+fn map_slots(slots: &[SlotStatus]) -> (State, Option<Reason>) {
+    let part = |slot: &SlotStatus| (slot.state, slot.reason.clone());
+    let alive = |slot: &&SlotStatus| !matches!(slot.state, State::Error | State::Terminated);
+    let lost = slots.iter().find(|slot| slot.state == State::Error);
+    match (lost, slots.iter().any(|slot| alive(&slot))) {
+        (Some(lost), true) => {
+            let (state, reason) = map(slots.iter().filter(alive).map(part).collect());
+            (state, reason.or_else(|| lost.reason.clone()))
+        }
+        _ => map(slots.iter().map(part).collect()),
+    }
+}
+
+/// The table for a whole of several parts. Parts that did their work are left out while any other remains.
+fn map(mut parts: Vec<(State, Option<Reason>)>) -> (State, Option<Reason>) {
+    let succeeded = |part: &(State, Option<Reason>)| *part == (State::Terminated, None);
+    if !parts.iter().all(succeeded) {
+        parts.retain(|part| !succeeded(part));
+    }
+    for state in PRECEDENCE {
+        if let Some(at) = parts.iter().position(|(is, _)| *is == state) {
+            return parts.swap_remove(at);
+        }
+    }
+    let state = if parts.is_empty() { State::Terminated } else { State::Running };
+    (state, None)
+}

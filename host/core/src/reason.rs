@@ -1,0 +1,78 @@
+//! Why something is not as wanted: a closed list of codes for programs, each with a text for people.
+
+use std::fmt;
+
+/// A code and what it means here and now.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reason {
+    /// For programs.
+    pub code: Code,
+    /// For people: what failed, why, and what would mend it.
+    pub text: String,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal,)+) => {
+        /// The closed list of reasons. Their texts are stable: programs compare them.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[$doc])* $variant,)+ }
+
+        impl Code {
+            /// All of them, for documentation and for reading one back.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The stable text.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No node offers, or has left, a capability that is needed.
+    WaitingCapability = "waiting.capability",
+    /// No node has an engine that can run the image.
+    WaitingEngine = "waiting.engine",
+    /// The node that would run it refused it.
+    WaitingAdmission = "waiting.admission",
+    /// It waits for its next start after an end.
+    RestartBackoff = "restart.backoff",
+    /// The engine does not answer; nothing is concluded from that.
+    EngineDown = "engine.down",
+    /// The engine refused or failed; tried again.
+    EngineFailed = "engine.failed",
+    /// The engine says that what is asked is wrong.
+    EngineInvalid = "engine.invalid",
+    /// The engine does not know the image.
+    ImageNotFound = "image.notfound",
+    /// The engine cannot do what the image needs.
+    EngineUnsupported = "engine.unsupported",
+    /// It exited with a code.
+    ExitCode = "exit.code",
+    /// A signal ended it.
+    ExitSignal = "exit.signal",
+    /// It used more memory than it may.
+    ExitOom = "exit.oom",
+    /// Another image of the service gave up.
+    SiblingFailed = "sibling.failed",
+}
+
+impl Reason {
+    /// A reason with its text.
+    pub fn new(code: Code, text: impl Into<String>) -> Self {
+        Self { code, text: text.into() }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

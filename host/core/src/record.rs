@@ -1,0 +1,308 @@
+//! The service record, the only replicated object, with its three counters that are never mixed:
+//! *epoch* (who owns the service), *fence* (which attempt of a slot may live), *revision* (which spec).
+//!
+//! Nothing observed is in here but `ended`, which the owner writes from a report as its own decision.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
+use crate::reason::Reason;
+use crate::spec::Spec;
+
+/// All that is known of a service by decision. One writer per (epoch, owner).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceRecord {
+    /// For ever.
+    pub id: ServiceId,
+    /// A label.
+    pub name: ServiceName,
+    /// What the user last asked for.
+    pub desired: Desired,
+    /// Orders two versions of this record.
+    pub stamp: Stamp,
+    /// What is wanted now; without images once a tombstone has nothing left to stop.
+    pub revision: Revision,
+    /// What was wanted before.
+    pub previous: Option<Revision>,
+    /// Which node may run which slot under which fence. A wanted slot that is missing here waits.
+    pub slots: BTreeMap<SlotId, Assignment>,
+    /// Exactly these instances may stop.
+    pub dismissed: BTreeSet<Dismissed>,
+    /// The line of succession, the owner first.
+    pub holders: Vec<NodeId>,
+    /// Slots whose end is final, whatever an engine still shows.
+    pub ended: BTreeMap<SlotId, Ended>,
+}
+
+/// What the user wants of a service as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Desired {
+    /// Its slots run.
+    Running,
+    /// Its record stays, nothing runs.
+    Stopped,
+    /// It is deleted: a tombstone, which beats every other version.
+    Absent,
+}
+
+/// A spec with its place in the order of specs, which survives a lost epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// The order.
+    pub order: RevisionOrder,
+    /// The content.
+    pub spec: Arc<Spec>,
+    /// Replica counts set by `scale` since the blueprint was written.
+    pub scaled: BTreeMap<ImageKey, u16>,
+}
+
+/// Orders specs by themselves: number first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RevisionOrder {
+    /// 1 for the blueprint that created the service.
+    pub number: u32,
+    /// The epoch it was written in.
+    pub epoch: u64,
+    /// Who wrote it.
+    pub owner: NodeId,
+    /// In which life.
+    pub writer: Incarnation,
+}
+
+/// Orders the versions of one record: absent, epoch, owner, writer, version; the greatest wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Stamp {
+    /// Derived from `desired`: a deletion beats every number.
+    pub absent: bool,
+    /// Grows with every change of owner.
+    pub epoch: u64,
+    /// Who owns it in this epoch.
+    pub owner: NodeId,
+    /// In which life of that node it was written.
+    pub writer: Incarnation,
+    /// Grows with every write.
+    pub version: u64,
+}
+
+/// One life of a node's process: the count is stored and grows, the nonce is drawn at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Incarnation {
+    /// Above every count seen with this node's id.
+    pub count: u64,
+    /// Shows clones and restored backups.
+    pub nonce: u32,
+}
+
+/// The unit of placement inside a service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotId {
+    /// Whose slot.
+    pub image: ImageKey,
+    /// Which of its slots.
+    pub place: Place,
+}
+
+/// Tells the slots of one image apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// The n-th of a counted image.
+    Ordinal(u16),
+}
+
+/// One attempt at a slot: names the instance. Unique over nodes and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fence {
+    /// The epoch it was drawn in.
+    pub epoch: u64,
+    /// Who drew it.
+    pub owner: NodeId,
+    /// In which life.
+    pub writer: Incarnation,
+    /// The how-manieth of that life.
+    pub n: u64,
+}
+
+/// Which node may run a slot, under which fence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The executor.
+    pub node: NodeId,
+    /// Its engine for this attempt: part of the decision, so that a restart never tries another one beside it.
+    pub engine: EngineName,
+    /// The attempt.
+    pub fence: Fence,
+    /// The number of the revision it was made for.
+    pub revision: u32,
+}
+
+/// One instance that its owner allows to stop.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dismissed {
+    /// Of this slot,
+    pub slot: SlotId,
+    /// this attempt,
+    pub fence: Fence,
+    /// on this node,
+    pub node: NodeId,
+    /// on this engine.
+    pub engine: EngineName,
+}
+
+/// A slot's final end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It did its work: exited 0 and is not to be started again.
+    Succeeded,
+    /// Its restarts are used up, or its end was final.
+    GaveUp(Reason),
+}
+
+/// Names one instance among all nodes and times. Every list of instances is keyed by it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceKey {
+    /// Of this service,
+    pub service: ServiceId,
+    /// this slot,
+    pub slot: SlotId,
+    /// this attempt.
+    pub fence: Fence,
+}
+
+impl ServiceRecord {
+    /// The slots that the spec wants to exist, in the order of the blueprint.
+    pub fn wanted_slots(&self) -> impl Iterator<Item = SlotId> + '_ {
+        self.revision.spec.images.iter().flat_map(|image| self.wanted_of(&image.key))
+    }
+
+    /// Whether it is deleted.
+    pub fn is_absent(&self) -> bool {
+        self.desired == Desired::Absent
+    }
+
+    /// Whether it is deleted and nothing of it is left anywhere.
+    pub fn is_over(&self) -> bool {
+        self.is_absent() && self.slots.is_empty() && self.dismissed.is_empty()
+    }
+
+    /// Whether an image of it cannot run any more: every slot it has gave up.
+    pub fn has_failed(&self) -> bool {
+        self.revision.spec.images.iter().any(|image| {
+            let mut ends = self.wanted_of(&image.key).map(|slot| self.ended.get(&slot)).peekable();
+            let any = ends.peek().is_some();
+            any && ends.all(|end| matches!(end, Some(Ended::GaveUp(_))))
+        })
+    }
+
+    /// Whether a wanted slot has no node.
+    pub fn waits(&self) -> bool {
+        self.desired == Desired::Running && !self.has_failed() && self.unassigned().next().is_some()
+    }
+
+    /// The wanted slots that have no node and are not at their end.
+    pub fn unassigned(&self) -> impl Iterator<Item = SlotId> + '_ {
+        self.wanted_slots().filter(|slot| !self.slots.contains_key(slot) && !self.ended.contains_key(slot))
+    }
+
+    fn wanted_of<'a>(&'a self, image: &'a ImageKey) -> impl Iterator<Item = SlotId> + 'a {
+        (0..self.revision.replicas(image)).map(|n| SlotId { image: image.clone(), place: Place::Ordinal(n) })
+    }
+
+    /// The key of the instance that an assignment of this record names.
+    pub fn key(&self, slot: &SlotId, fence: Fence) -> InstanceKey {
+        InstanceKey { service: self.id, slot: slot.clone(), fence }
+    }
+}
+
+impl Revision {
+    /// How many slots that image has; 0 when the spec has no such image.
+    pub fn replicas(&self, image: &ImageKey) -> u16 {
+        let crate::spec::Replicas::Count(count) = match self.spec.image(image) {
+            Some(spec) => spec.replicas,
+            None => return 0,
+        };
+        self.scaled.get(image).copied().unwrap_or(count)
+    }
+}
+
+impl fmt::Display for SlotId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Place::Ordinal(n) = self.place;
+        write!(f, "{}-{n}", self.image)
+    }
+}
+
+/// `epoch.owner.count-nonce.n`, as it stands in the label `motey.fence`; the nonce is hexadecimal.
+impl fmt::Display for Fence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Incarnation { count, nonce } = self.writer;
+        write!(f, "{}.{}.{count}-{nonce:08x}.{}", self.epoch, self.owner, self.n)
+    }
+}
+
+/// Why a text is not a slot or a fence as written by their `Display`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a {1}")]
+pub struct NotAKey(String, &'static str);
+
+impl FromStr for SlotId {
+    type Err = NotAKey;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (image, n) = text.rsplit_once('-')?;
+            Some(Self { image: image.parse().ok()?, place: Place::Ordinal(n.parse().ok()?) })
+        };
+        parse().ok_or_else(|| NotAKey(text.into(), "slot (image-ordinal)"))
+    }
+}
+
+impl FromStr for Fence {
+    type Err = NotAKey;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let mut parts = text.split('.');
+            let epoch = parts.next()?.parse().ok()?;
+            let owner = parts.next()?.parse().ok()?;
+            let (count, nonce) = parts.next()?.split_once('-')?;
+            let writer =
+                Incarnation { count: count.parse().ok()?, nonce: u32::from_str_radix(nonce, 16).ok()? };
+            let n = parts.next()?.parse().ok()?;
+            parts.next().is_none().then_some(Self { epoch, owner, writer, n })
+        };
+        parse().ok_or_else(|| NotAKey(text.into(), "fence (epoch.owner.count-nonce.n)"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn owner(n: u128) -> NodeId {
+        NodeId(Uuid::from_u128(n))
+    }
+
+    #[test]
+    fn fences_and_slots_read_back_what_they_write() {
+        let writer = Incarnation { count: 3, nonce: 0xbeef };
+        let fence = Fence { epoch: 1, owner: owner(7), writer, n: 42 };
+        assert_eq!(fence.to_string().parse(), Ok(fence));
+        let slot: SlotId = "a-b-12".parse().expect("a slot");
+        assert_eq!(slot.to_string(), "a-b-12");
+        assert!("1.x.3-beef.4".parse::<Fence>().is_err());
+        assert!("nodash".parse::<SlotId>().is_err());
+    }
+
+    #[test]
+    fn absent_beats_every_number() {
+        let writer = Incarnation { count: 9, nonce: 0 };
+        let living = Stamp { absent: false, epoch: 9, owner: owner(9), writer, version: 9 };
+        let writer = Incarnation { count: 0, nonce: 0 };
+        let tombstone = Stamp { absent: true, epoch: 0, owner: owner(0), writer, version: 0 };
+        assert!(tombstone > living);
+    }
+}

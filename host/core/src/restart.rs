@@ -1,0 +1,47 @@
+//! How long to wait before the next try, and when to give up.
+
+use crate::id::Millis;
+
+/// The figures that an operator may set. All spans are milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// How often an instance is started again before its slot is given up.
+    pub restart_attempts: u32,
+    /// The wait before the first new start; it doubles with every further one.
+    pub restart_delay: u64,
+    /// No wait is longer.
+    pub restart_delay_most: u64,
+    /// An instance that ran so long is healthy: its earlier ends no longer count.
+    pub stable_after: u64,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self { restart_attempts: 10, restart_delay: 1_000, restart_delay_most: 60_000, stable_after: 60_000 }
+    }
+}
+
+impl Tuning {
+    /// The wait before the `attempt`-th new try, counted from 1.
+    pub(crate) fn delay(&self, attempt: u32) -> u64 {
+        let doublings = attempt.saturating_sub(1).min(32);
+        self.restart_delay.saturating_mul(1 << doublings).min(self.restart_delay_most)
+    }
+
+    /// Whether an instance that ran from `since` to `now` counts as healthy.
+    pub(crate) fn was_stable(&self, since: Option<Millis>, now: Millis) -> bool {
+        since.is_some_and(|since| now >= since.after(self.stable_after))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_most() {
+        let tuning = Tuning::default();
+        let delays: Vec<u64> = [1, 2, 3, 7, 8, u32::MAX].map(|n| tuning.delay(n)).into();
+        assert_eq!(delays, [1_000, 2_000, 4_000, 60_000, 60_000, 60_000]);
+    }
+}

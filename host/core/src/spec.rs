@@ -1,0 +1,162 @@
+//! What the user wants: the spec of a service, immutable once written.
+//!
+//! No assignment and no observation is in here. How it is written down (YAML, SQLite, a wire) is not known here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::id::{EngineName, ImageKey};
+
+/// One version of what a service is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spec {
+    /// In the order of the blueprint; keys are unique.
+    pub images: Vec<Arc<ImageSpec>>,
+    /// The blueprint as it was received: two deployments are the same when these bytes are.
+    pub source: Source,
+}
+
+impl Spec {
+    /// The image of that key.
+    pub fn image(&self, key: &ImageKey) -> Option<&Arc<ImageSpec>> {
+        self.images.iter().find(|image| image.key == *key)
+    }
+}
+
+/// A blueprint's own text and its language.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The language it is written in.
+    pub format: Format,
+    /// Byte for byte what the client sent.
+    pub text: Arc<str>,
+}
+
+/// The languages a blueprint may be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// YAML 1.2.
+    Yaml,
+    /// RFC 8259.
+    Json,
+}
+
+/// One entry of a spec: what to run, on which engine, with which needs, how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSpec {
+    /// Names it inside the service.
+    pub key: ImageKey,
+    /// What the engine calls it; for `process` a program.
+    pub image: String,
+    /// The engines it may run on, the preferred first; empty = any that can.
+    pub engines: Vec<EngineName>,
+    /// How many slots it has.
+    pub replicas: Replicas,
+    /// What a node must offer.
+    pub need: Need,
+    /// What it is started with.
+    pub params: Params,
+    /// When an ended instance is started again.
+    pub restart: Restart,
+}
+
+/// How many slots an image has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replicas {
+    /// That many, placed wherever they fit.
+    Count(u16),
+}
+
+/// When an instance that ended by itself is started again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Restart {
+    /// However it ended.
+    #[default]
+    Always,
+    /// When it ended with anything but 0.
+    OnFailure,
+    /// Never: its end is the slot's end.
+    Never,
+}
+
+/// What an instance is started with: the same keys in every VAL.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Params {
+    /// The arguments; the image itself is not among them.
+    pub command: Vec<String>,
+    /// Exactly these variables.
+    pub environment: BTreeMap<String, String>,
+    /// Absolute; the engine's default when absent.
+    pub working_dir: Option<String>,
+    /// How it is asked to stop.
+    pub stop: StopRule,
+}
+
+/// How an instance is asked to stop, and how long it may take before it is killed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StopRule {
+    /// A signal's name such as `SIGINT`; the engine's default (SIGTERM) when absent.
+    pub signal: Option<String>,
+    /// Milliseconds between the signal and the kill.
+    pub grace: u64,
+}
+
+impl Default for StopRule {
+    fn default() -> Self {
+        Self { signal: None, grace: 10_000 }
+    }
+}
+
+/// An ability of an engine that a spec may use. The names are those of the plugin boundary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Feature(pub &'static str);
+
+impl Params {
+    /// The features an engine must have to honour every key that is set.
+    pub fn features(&self) -> impl Iterator<Item = Feature> {
+        [
+            (!self.command.is_empty(), "command"),
+            (!self.environment.is_empty(), "environment"),
+            (self.working_dir.is_some(), "working_dir"),
+            (self.stop.signal.is_some(), "stop_signal"),
+        ]
+        .into_iter()
+        .filter_map(|(used, name)| used.then_some(Feature(name)))
+    }
+}
+
+/// What an image asks of a node: a tree over requirements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Every one of them; empty = nothing is needed.
+    All(Vec<Need>),
+    /// The node has, and can spare, this.
+    Has(Requirement),
+}
+
+impl Need {
+    /// The need that every node satisfies.
+    pub const fn nothing() -> Self {
+        Self::All(Vec::new())
+    }
+}
+
+/// One capability by name, and how much of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Requirement {
+    /// The capability's name.
+    pub name: String,
+    /// Its type, where the blueprint names one.
+    pub kind: Option<String>,
+    /// What of it is used up while the instance lives.
+    pub take: Take,
+}
+
+/// What of a capability an instance uses up. Whether one can be shared is the capability's to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Take {
+    /// One unit: nothing of a shared one, all of an exclusive one.
+    One,
+    /// So much of an amount, in its base unit (bytes, millicores).
+    Amount(u64),
+}

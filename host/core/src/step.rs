@@ -1,0 +1,475 @@
+//! Write-ahead by construction: what goes into a decision, and what comes out of it.
+//!
+//! [`Core::decide`](crate::Core::decide) makes a [`Step`]. Its effects are sealed in it: the only way to them is
+//! [`Step::commit`], which writes the transaction, and then [`Core::apply`](crate::Core::apply), which makes the
+//! core remember it. An effect without its commit does not compile:
+//!
+//! ```compile_fail
+//! # fn f(core: &motey_core::Core, input: &motey_core::step::Input, now: motey_core::id::Millis) {
+//! let step = core.decide(input, now);
+//! let effects = step.effects; // private: nothing may happen before it is written
+//! # }
+//! ```
+//!
+//! ```compile_fail
+//! # fn f(core: &mut motey_core::Core, input: &motey_core::step::Input, now: motey_core::id::Millis) {
+//! let step = core.decide(input, now);
+//! let effects = core.apply(step); // a Step is not Committed
+//! # }
+//! ```
+//!
+//! With its commit it does:
+//!
+//! ```
+//! # fn f(core: &mut motey_core::Core, input: &motey_core::step::Input, now: motey_core::id::Millis) {
+//! let step = core.decide(input, now);
+//! if let Ok(committed) = step.commit(|_txn| Ok::<(), ()>(())) {
+//!     let effects = core.apply(committed);
+//! }
+//! # }
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::capability::{Capability, Lease};
+use crate::executor::Run;
+use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
+use crate::instance::{Instance, Report};
+use crate::reason::Reason;
+use crate::record::{InstanceKey, ServiceRecord, SlotId};
+use crate::spec::{ImageSpec, Spec};
+
+/// Everything that can happen to a node. Ids in it were drawn outside.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Somebody asks for a change and waits for the answer.
+    Asked {
+        /// Names the answer.
+        ask: AskId,
+        /// What is asked.
+        request: Request,
+    },
+    /// A message of another node.
+    Peer {
+        /// Who sent it.
+        from: NodeId,
+        /// What it says.
+        message: PeerMessage,
+    },
+    /// A source's full set of capabilities; what is missing in it is no longer offered.
+    Capabilities {
+        /// Who reports.
+        source: String,
+        /// All it offers now.
+        all: Vec<Capability>,
+    },
+    /// An engine came, went, or lists everything it has.
+    Engine {
+        /// Which one.
+        name: EngineName,
+        /// Its state.
+        state: EngineState,
+    },
+    /// An engine tells that an instance of this node changed.
+    Instance(Instance),
+    /// A call has ended. Every call is answered exactly once, by its deadline at the latest.
+    Answered {
+        /// Which one.
+        call: CallId,
+        /// About this instance.
+        key: InstanceKey,
+        /// What the engine shows afterwards (`None`: nothing is left), or why it failed.
+        result: Result<Option<Instance>, EngineError>,
+    },
+    /// Time has passed: see [`Core::next_due`](crate::Core::next_due).
+    Tick,
+}
+
+/// Names one question from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u64);
+
+/// Names one call of an engine within one life of the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(pub u64);
+
+/// What a client can ask for.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Take over responsibility for a new service. The same id with the same bytes is the same request.
+    Deploy {
+        /// Drawn by the client, or for it.
+        id: ServiceId,
+        /// A label.
+        name: ServiceName,
+        /// What it is made of.
+        spec: Arc<Spec>,
+        /// Refuse it when a slot would have to wait.
+        reject_unplaceable: bool,
+    },
+    /// Run what is stopped or gave up.
+    Start(ServiceId),
+    /// Stop all, keep the record.
+    Stop(ServiceId),
+    /// New instances for all slots.
+    Restart(ServiceId),
+    /// Another number of slots.
+    Scale {
+        /// Of this service,
+        id: ServiceId,
+        /// this image,
+        image: ImageKey,
+        /// that many.
+        count: u16,
+    },
+    /// Stop all and forget it; a tombstone remains.
+    Delete(ServiceId),
+}
+
+/// What is answered to a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It is committed: this node answers for it from now on.
+    Accepted(ServiceId),
+    /// It was so already; nothing was written.
+    Unchanged(ServiceId),
+    /// It is not done, and why.
+    Refused(Refusal),
+}
+
+/// Why a request is refused. Nothing of it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody deployed it here.
+    #[error("no service has the id {0}")]
+    Unknown(ServiceId),
+    /// Ids are never reused.
+    #[error("the service {0} was deleted; ids are never reused")]
+    Deleted(ServiceId),
+    /// The id is taken by another blueprint.
+    #[error("the service {0} exists with another blueprint; send it under a new id")]
+    Conflict(ServiceId),
+    /// The spec has no such image.
+    #[error("the service has no image {0}")]
+    UnknownImage(ImageKey),
+    /// Some slots would have to wait, and the client did not want that.
+    #[error("no node can run every image now: {}", join(.0))]
+    Unplaceable(Vec<Reason>),
+}
+
+fn join(reasons: &[Reason]) -> String {
+    reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+/// What nodes say to each other; the owner and the executor on one node, too.
+#[derive(Clone, Debug)]
+pub enum PeerMessage {
+    /// Deploy, update, stop, delete: all is told by a record.
+    Record(Arc<ServiceRecord>),
+    /// What an executor sees and decided.
+    Report(Report),
+}
+
+/// What the node knows of an engine.
+#[derive(Clone, Debug)]
+pub enum EngineState {
+    /// It answers.
+    Up {
+        /// What it is able to do.
+        features: BTreeSet<String>,
+        /// Everything it has of this node, running or not.
+        instances: Vec<Instance>,
+    },
+    /// It does not answer. Nothing is concluded about its instances.
+    Down {
+        /// Why, for people.
+        message: String,
+    },
+}
+
+/// Why a call of an engine failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineError {
+    /// What the core decides by.
+    pub kind: EngineErrorKind,
+    /// What people read.
+    pub message: String,
+}
+
+/// The classes of engine errors that lead to different decisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineErrorKind {
+    /// The engine cannot do this at all.
+    Unsupported,
+    /// The instance or the image does not exist.
+    NotFound,
+    /// It exists already, or is in a state that forbids it.
+    Conflict,
+    /// What was asked is wrong and will stay wrong.
+    Invalid,
+    /// The engine does not answer.
+    Unavailable,
+    /// The engine has too much to do; nothing was done.
+    Busy,
+    /// It tried and failed.
+    Failed,
+    /// No answer by the deadline; whether it was done is not known.
+    TimedOut,
+}
+
+/// What must be written before anything of the step is visible. Written as a whole or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Txn {
+    /// Records as they are now.
+    pub records: BTreeMap<ServiceId, Arc<ServiceRecord>>,
+    /// Leases taken.
+    pub taken: Vec<Lease>,
+    /// Instances whose leases, all of them, are freed.
+    pub freed: BTreeSet<InstanceKey>,
+    /// The story, for people.
+    pub journal: Vec<Event>,
+    /// Whether any of it must survive the loss of power.
+    pub durability: Durability,
+}
+
+/// What a transaction must survive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Durability {
+    /// The death of the process: what would be decided again from what engines show.
+    #[default]
+    Process,
+    /// The loss of power: what was acknowledged or acted upon.
+    Power,
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Whose story.
+    pub service: ServiceId,
+    /// Of which slot, where it is one's.
+    pub slot: Option<SlotId>,
+    /// What happened.
+    pub kind: EventKind,
+    /// For people.
+    pub text: String,
+}
+
+/// The closed list of what a journal tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventKind {
+    /// The service was deployed.
+    Deployed,
+    /// It was asked to run.
+    StartAsked,
+    /// It was asked to stop.
+    StopAsked,
+    /// It was asked for new instances.
+    RestartAsked,
+    /// The number of its slots changed.
+    Scaled,
+    /// It was deleted.
+    Deleted,
+    /// A slot got a node.
+    Assigned,
+    /// A node refused a slot.
+    Refused,
+    /// An instance runs.
+    Started,
+    /// An instance ended.
+    Exited,
+    /// A call of an engine failed.
+    CallFailed,
+    /// A slot is given up.
+    GaveUp,
+    /// A slot did its work.
+    Succeeded,
+    /// Nothing of the service is left.
+    Terminated,
+}
+
+impl EventKind {
+    /// All of them, for documentation and for reading one back.
+    pub const ALL: &'static [Self] = &[
+        Self::Deployed,
+        Self::StartAsked,
+        Self::StopAsked,
+        Self::RestartAsked,
+        Self::Scaled,
+        Self::Deleted,
+        Self::Assigned,
+        Self::Refused,
+        Self::Started,
+        Self::Exited,
+        Self::CallFailed,
+        Self::GaveUp,
+        Self::Succeeded,
+        Self::Terminated,
+    ];
+
+    /// The stable text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployed => "deployed",
+            Self::StartAsked => "start-asked",
+            Self::StopAsked => "stop-asked",
+            Self::RestartAsked => "restart-asked",
+            Self::Scaled => "scaled",
+            Self::Deleted => "deleted",
+            Self::Assigned => "assigned",
+            Self::Refused => "refused",
+            Self::Started => "started",
+            Self::Exited => "exited",
+            Self::CallFailed => "call-failed",
+            Self::GaveUp => "gave-up",
+            Self::Succeeded => "succeeded",
+            Self::Terminated => "terminated",
+        }
+    }
+}
+
+impl Txn {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        let Self { records, taken, freed, journal, durability: _ } = self;
+        records.is_empty() && taken.is_empty() && freed.is_empty() && journal.is_empty()
+    }
+
+    /// Whether it deletes or frees and adds nothing but its story: what a full disk must still let through.
+    pub fn only_removes(&self) -> bool {
+        self.taken.is_empty() && self.records.values().all(|record| record.stamp.absent)
+    }
+}
+
+/// What only memory keeps: lost with the process, found again from what engines show.
+#[derive(Clone, Debug)]
+pub(crate) enum Mark {
+    /// How far the executor is with an instance; `None` once it is gone.
+    Run(InstanceKey, Option<Box<Run>>),
+    /// What an executor told the owner.
+    Reported(Report),
+    /// Numbers up to this are used in fences.
+    Fences(u64),
+    /// Ids up to this are used by calls.
+    Calls(u64),
+    /// A node refuses a slot until then.
+    Refused(ServiceId, SlotId, NodeId, Millis),
+    /// The service wants to be looked at then.
+    Due(Millis, ServiceId),
+    /// All timers up to then have fired.
+    Fired(Millis),
+}
+
+/// What is done once the step is committed.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Tell the one who asked.
+    Answer(AskId, Answer),
+    /// Tell another node.
+    Send(NodeId, PeerMessage),
+    /// Call an engine; it answers by [`Input::Answered`].
+    Call(Call),
+}
+
+/// One call of an engine.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Names the answer.
+    pub id: CallId,
+    /// Who is called.
+    pub engine: EngineName,
+    /// About this instance.
+    pub target: Target,
+    /// What it shall do.
+    pub op: EngineOp,
+}
+
+/// The instance a call is about.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Which one.
+    pub key: InstanceKey,
+    /// Makes its name readable.
+    pub service_name: ServiceName,
+    /// What the engine calls it, once it is known.
+    pub handle: Option<String>,
+}
+
+/// What an engine is asked to do. All may be asked twice.
+#[derive(Clone, Debug)]
+pub enum EngineOp {
+    /// Make the instance, do not start it.
+    Create {
+        /// What it runs.
+        image: Arc<ImageSpec>,
+        /// The number of the revision it belongs to.
+        revision: u32,
+    },
+    /// Start it; also after it ended.
+    Start,
+    /// Ask it to end, then kill it.
+    Stop {
+        /// The signal's name; the engine's default when absent.
+        signal: Option<String>,
+        /// Milliseconds until it is killed.
+        grace: u64,
+    },
+    /// Remove it.
+    Destroy,
+    /// Say how it is.
+    Inspect,
+}
+
+/// A decision: what to write, what to remember, what to do then. Changes nothing by itself.
+#[derive(Debug)]
+#[must_use = "a decision that is not committed never happened"]
+pub struct Step {
+    pub(crate) txn: Txn,
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) touched: BTreeSet<ServiceId>,
+}
+
+/// A decision that is written: the only thing that [`Core::apply`](crate::Core::apply) takes.
+#[derive(Debug)]
+#[must_use = "a committed decision must be applied"]
+pub struct Committed(pub(crate) Step);
+
+/// A decision that could not be written, and therefore never happened.
+#[derive(Debug)]
+pub struct Dropped {
+    /// Who waits for an answer that will not come from this step.
+    pub asks: Vec<AskId>,
+    pub(crate) touched: BTreeSet<ServiceId>,
+}
+
+impl Step {
+    /// What [`Step::commit`] would write.
+    pub fn txn(&self) -> &Txn {
+        &self.txn
+    }
+
+    /// Writes the transaction, unless it is empty, and unseals the effects.
+    ///
+    /// # Errors
+    /// What `write` returned, and with it what is left to be done about the step: answer those who asked, and
+    /// [`Core::postpone`](crate::Core::postpone) the rest.
+    pub fn commit<E>(self, write: impl FnOnce(&Txn) -> Result<(), E>) -> Result<Committed, (Dropped, E)> {
+        if self.txn.is_empty() {
+            return Ok(Committed(self));
+        }
+        match write(&self.txn) {
+            Ok(()) => Ok(Committed(self)),
+            Err(error) => Err((self.drop_it(), error)),
+        }
+    }
+
+    fn drop_it(self) -> Dropped {
+        let asks = self.effects.iter().filter_map(|effect| match effect {
+            Effect::Answer(ask, _) => Some(*ask),
+            Effect::Send(..) | Effect::Call(_) => None,
+        });
+        Dropped { asks: asks.collect(), touched: self.touched }
+    }
+}
