@@ -1,1 +1,17 @@
-//! (being written)
+//! A Motey node: the adapters around the core, each named by its technology, and the loop that drives it.
+//!
+//! Decides nothing about services: that is `motey-core`'s. Touches no container engine: that is the plugins'.
+#![forbid(unsafe_code)]
+
+mod clock;
+pub mod codec;
+pub mod config;
+mod engines;
+mod inbox;
+pub mod node;
+pub mod rest;
+pub mod store;
+mod wiring;
+
+pub use engines::LogsWish;
+pub use wiring::{RunError, Watcher, run, run_watched};

@@ -1,0 +1,165 @@
+//! What waits for the loop: a bounded queue with one reader.
+//!
+//! Clients are told `busy` when it is full, and so are plugins that report events. Answers of calls always get in:
+//! there is at most one for each instance.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use motey_core::id::EngineName;
+use motey_core::step::{Answer, Input, Request};
+use tokio::sync::oneshot;
+
+/// How many requests of clients may wait.
+const MOST_ASKS: usize = 1_024;
+
+/// How many events of plugins may wait.
+const MOST_EVENTS: usize = 4_096;
+
+/// Where the answer to a request goes.
+pub(crate) type AnswerTo = oneshot::Sender<Result<Answer, Unwritten>>;
+
+/// Why a request was not decided on, although it was read.
+#[derive(Debug, Clone)]
+pub(crate) enum Unwritten {
+    Full,
+    Store(String),
+}
+
+/// One thing for the loop to do.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// Somebody asks and waits.
+    Ask(Request, AnswerTo),
+    /// Something happened.
+    Input(Box<Input>),
+    /// Events of this engine were lost: ask it for everything it has.
+    Relist(EngineName),
+    /// No more.
+    Stop,
+}
+
+/// The queue is full; what was to be put in is not in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Busy;
+
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    messages: VecDeque<Message>,
+    asks: usize,
+    events: usize,
+    relist: BTreeSet<EngineName>,
+    stopped: bool,
+}
+
+impl Inbox {
+    pub fn ask(&self, request: Request, to: AnswerTo) -> Result<(), Busy> {
+        let mut queue = self.lock();
+        if queue.asks >= MOST_ASKS || queue.stopped {
+            return Err(Busy);
+        }
+        queue.asks += 1;
+        self.put(queue, Message::Ask(request, to));
+        Ok(())
+    }
+
+    /// An event that may be lost: `engine` is asked for everything it has when that happens.
+    pub fn event(&self, engine: Option<&EngineName>, input: Input) -> Result<(), Busy> {
+        let mut queue = self.lock();
+        if queue.events >= MOST_EVENTS {
+            queue.relist.extend(engine.cloned());
+            return Err(Busy);
+        }
+        queue.events += 1;
+        self.put(queue, Message::Input(Box::new(input)));
+        Ok(())
+    }
+
+    /// The answer of a call, which must not be lost.
+    pub fn answer(&self, input: Input) {
+        let mut queue = self.lock();
+        queue.events += 1;
+        self.put(queue, Message::Input(Box::new(input)));
+    }
+
+    pub fn stop(&self) {
+        let mut queue = self.lock();
+        queue.stopped = true;
+        self.put(queue, Message::Stop);
+    }
+
+    fn put(&self, mut queue: MutexGuard<'_, Queue>, message: Message) {
+        queue.messages.push_back(message);
+        drop(queue);
+        self.filled.notify_one();
+    }
+
+    /// The next message; `None` when `wait` has passed without one. Without a `wait` it waits for ever.
+    pub fn next(&self, wait: Option<Duration>) -> Option<Message> {
+        let mut queue = self.lock();
+        if queue.is_empty() {
+            queue = match wait {
+                None => self
+                    .filled
+                    .wait_while(queue, |queue| queue.is_empty())
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(wait) => {
+                    self.filled
+                        .wait_timeout_while(queue, wait, |queue| queue.is_empty())
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+        queue.take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.relist.is_empty()
+    }
+
+    fn take(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front();
+        match &message {
+            Some(Message::Ask(..)) => self.asks -= 1,
+            Some(Message::Input(_)) => self.events -= 1,
+            Some(Message::Relist(_) | Message::Stop) => {}
+            None => return self.relist.pop_first().map(Message::Relist),
+        }
+        message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_says_busy_and_remembers_which_engine_to_ask() {
+        let inbox = Inbox::default();
+        let engine = EngineName::new("mock").expect("a name");
+        for _ in 0..MOST_EVENTS {
+            inbox.event(Some(&engine), Input::Tick).expect("there is room");
+        }
+        assert_eq!(inbox.event(Some(&engine), Input::Tick), Err(Busy));
+        inbox.answer(Input::Tick);
+        for _ in 0..=MOST_EVENTS {
+            assert!(matches!(inbox.next(None), Some(Message::Input(input)) if matches!(*input, Input::Tick)));
+        }
+        assert!(matches!(inbox.next(None), Some(Message::Relist(name)) if name == engine));
+        assert!(inbox.next(Some(Duration::ZERO)).is_none());
+    }
+}

@@ -1,0 +1,278 @@
+//! A node at work: the loop that takes one input at a time through note, decide, commit, apply and effects, and the
+//! handle by which the adapters reach it.
+//!
+//! The loop has a thread of its own, since a commit blocks. Nothing else changes the core or writes to the store.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use motey_core::Core;
+use motey_core::id::{Millis, NodeId, NodeName, ServiceId};
+use motey_core::record::InstanceKey;
+use motey_core::step::{Answer, AskId, Dropped, Effect, EngineError, Input, Request};
+use motey_plugin_host::PluginManager;
+use tokio::net::UnixStream;
+use tokio::sync::{oneshot, watch};
+
+use crate::clock::boot_time;
+use crate::engines::{Engines, LogsWish};
+use crate::inbox::{AnswerTo, Inbox, Message, Unwritten};
+use crate::store::{Entry, JournalReader, Span, SqliteStore, StoreError};
+
+/// How long a client waits for the loop. A commit on a busy disk takes a fraction of it.
+const ASK_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How long after a failed commit its services are looked at again, in milliseconds.
+const COMMIT_RETRY: u64 = 2_000;
+
+/// What people and programs call this node.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// For ever.
+    pub id: NodeId,
+    /// Changeable, need not be unique.
+    pub name: NodeName,
+    /// The cluster it belongs to.
+    pub cluster: String,
+    /// Of the program.
+    pub version: &'static str,
+    /// When this life began, in milliseconds since 1970.
+    pub started: i64,
+}
+
+/// Why a request got no answer of the core.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AskError {
+    /// Nothing of it is stored.
+    #[error("the disk that holds the node's state is full; nothing was stored, make room and ask again")]
+    StoreFull,
+    /// Nothing of it is stored.
+    #[error("the node's state cannot be written: {0}")]
+    Store(String),
+    /// Nothing of it was looked at.
+    #[error("the node has too many requests waiting; ask again in a moment")]
+    Busy,
+    /// Whether it was done is not known.
+    #[error("the node did not answer in time; ask how the service is before asking again")]
+    TimedOut,
+    /// Whether it was done is not known.
+    #[error("the node is stopping")]
+    Closed,
+}
+
+/// A handle to a node at work; cheap to clone.
+#[derive(Clone)]
+pub struct Node(Arc<Shared>);
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Node").field(&self.0.identity).finish()
+    }
+}
+
+pub(crate) struct Shared {
+    pub identity: Identity,
+    pub core: RwLock<Core>,
+    pub inbox: Arc<Inbox>,
+    pub journal: Mutex<JournalReader>,
+    pub engines: Engines,
+    pub changes: watch::Sender<u64>,
+}
+
+impl Node {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// Asks for a change; answered once it is committed.
+    ///
+    /// # Errors
+    /// When the core never decided on it, or its decision could not be stored.
+    pub async fn ask(&self, request: Request) -> Result<Answer, AskError> {
+        let (to, answer) = oneshot::channel();
+        self.0.inbox.ask(request, to).map_err(|_| AskError::Busy)?;
+        match tokio::time::timeout(ASK_DEADLINE, answer).await {
+            Ok(Ok(Ok(answer))) => Ok(answer),
+            Ok(Ok(Err(Unwritten::Full))) => Err(AskError::StoreFull),
+            Ok(Ok(Err(Unwritten::Store(text)))) => Err(AskError::Store(text)),
+            Ok(Err(_)) => Err(AskError::Closed),
+            Err(_) => Err(AskError::TimedOut),
+        }
+    }
+
+    /// Reads memory as of the last committed step. The closure holds a lock: it must be short.
+    pub fn read<T>(&self, f: impl FnOnce(&Core) -> T) -> T {
+        f(&self.0.core.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lines of the journal, of one service or of all. Blocks while it reads the disk.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn history(&self, of: Option<ServiceId>, span: Span, limit: u32) -> Result<Vec<Entry>, StoreError> {
+        let journal = self.0.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.read(of, span, limit)
+    }
+
+    /// Every plugin, the refused ones too.
+    pub fn plugins(&self) -> &Arc<PluginManager> {
+        self.0.engines.plugins()
+    }
+
+    pub(crate) fn engines(&self) -> &Engines {
+        &self.0.engines
+    }
+
+    /// Counts the steps that changed something a client can see.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changes.subscribe()
+    }
+
+    /// Who this node is.
+    pub fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+
+    /// An instance's output, as a stream of lines.
+    ///
+    /// # Errors
+    /// When its engine does not know it or cannot do this.
+    pub async fn logs(&self, key: &InstanceKey, wish: LogsWish) -> Result<UnixStream, EngineError> {
+        let instance = self.read(|core| core.instance(key).cloned());
+        self.0.engines.logs(instance, wish).await
+    }
+}
+
+/// A point in the life of a decision. Who drives the loop may be told; see [`Loop::watched_by`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// A request was read, nothing is decided.
+    RequestRead,
+    /// A decision is durable, nobody knows of it.
+    Committed,
+    /// An engine was called.
+    CallSent,
+    /// An engine answered, nothing followed from it.
+    EngineDone,
+    /// What an engine showed is part of the state.
+    ReportApplied,
+    /// A lease was freed in the store.
+    LeaseFreed,
+}
+
+/// The one writer of core and store.
+pub(crate) struct Loop {
+    node: Node,
+    store: SqliteStore,
+    asking: HashMap<AskId, AnswerTo>,
+    asked: u64,
+    watcher: Box<dyn FnMut(Stage) + Send>,
+}
+
+impl Loop {
+    pub fn new(node: Node, store: SqliteStore) -> Self {
+        Self { node, store, asking: HashMap::new(), asked: 0, watcher: Box::new(|_| {}) }
+    }
+
+    /// Tells `watcher` of every stage, in the loop's thread.
+    pub fn watched_by(mut self, watcher: Box<dyn FnMut(Stage) + Send>) -> Self {
+        self.watcher = watcher;
+        self
+    }
+
+    /// Works until it is told to stop.
+    pub fn run(mut self) {
+        loop {
+            match self.node.0.inbox.next(self.until_due()) {
+                Some(Message::Stop) => return,
+                Some(Message::Ask(request, to)) => self.ask(request, to),
+                Some(Message::Input(input)) => self.input(&input),
+                Some(Message::Relist(engine)) => self.node.0.engines.list(&engine),
+                None => self.step(&Input::Tick),
+            }
+        }
+    }
+
+    fn until_due(&self) -> Option<Duration> {
+        let due = self.node.read(Core::next_due)?;
+        Some(Duration::from_millis(due.0.saturating_sub(boot_time().0)))
+    }
+
+    fn ask(&mut self, request: Request, to: AnswerTo) {
+        (self.watcher)(Stage::RequestRead);
+        self.asked += 1;
+        let ask = AskId(self.asked);
+        self.asking.insert(ask, to);
+        self.step(&Input::Asked { ask, request });
+    }
+
+    fn input(&mut self, input: &Input) {
+        let answered = matches!(input, Input::Answered { .. });
+        if answered {
+            (self.watcher)(Stage::EngineDone);
+        }
+        self.step(input);
+        if answered {
+            (self.watcher)(Stage::ReportApplied);
+        }
+    }
+
+    /// One input, from noting it to the effects of what was decided.
+    fn step(&mut self, input: &Input) {
+        let now = boot_time();
+        self.write(|core| core.note(input));
+        let step = self.node.read(|core| core.decide(input, now));
+        let (writes, frees) = (!step.txn().is_empty(), !step.txn().freed.is_empty());
+        match step.commit(|txn| self.store.commit(txn)) {
+            Ok(committed) => {
+                if writes {
+                    (self.watcher)(Stage::Committed);
+                }
+                if frees {
+                    (self.watcher)(Stage::LeaseFreed);
+                }
+                let effects = self.write(|core| core.apply(committed));
+                effects.into_iter().for_each(|effect| self.perform(effect));
+                self.node.0.changes.send_modify(|count| *count += 1);
+            }
+            Err((dropped, error)) => self.not_stored(&dropped, &error, now),
+        }
+    }
+
+    fn write<T>(&self, f: impl FnOnce(&mut Core) -> T) -> T {
+        f(&mut self.node.0.core.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Answer(ask, answer) => self.reply(ask, Ok(answer)),
+            Effect::Call(call) => {
+                self.node.0.engines.call(call);
+                (self.watcher)(Stage::CallSent);
+            }
+            Effect::Send(to, _) => log::warn!("nothing can be sent to node {to}: this node stands alone"),
+        }
+    }
+
+    /// Who asked is told; the rest of the step is decided again later.
+    fn not_stored(&mut self, dropped: &Dropped, error: &StoreError, now: Millis) {
+        log::error!("a decision was not stored and is put off: {error}");
+        let why = match error {
+            StoreError::Full { .. } => Unwritten::Full,
+            error => Unwritten::Store(error.to_string()),
+        };
+        for ask in &dropped.asks {
+            self.reply(*ask, Err(why.clone()));
+        }
+        self.write(|core| core.postpone(dropped, now.after(COMMIT_RETRY)));
+    }
+
+    /// A client that does not wait any more misses its answer; what was decided stands.
+    fn reply(&mut self, ask: AskId, answer: Result<Answer, Unwritten>) {
+        if let Some(to) = self.asking.remove(&ask) {
+            let _gone = to.send(answer);
+        }
+    }
+}

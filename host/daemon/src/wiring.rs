@@ -1,0 +1,292 @@
+//! The one place that knows every part of a node: builds them, starts them, and ends them in the right order.
+//!
+//! Everything that can fail fails before a port is open. Ready means: the store is open, the loop works, both doors
+//! are open; plugins come in after that.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, RwLock};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use motey_core::capability::{CapId, Capability, Scalar, Supply};
+use motey_core::id::EngineName;
+use motey_core::step::Input;
+use motey_core::{Core, Tuning};
+use motey_plugin_host::{Places, PluginManager, Trust};
+use motey_plugin_ops::{Category, HostInfo, op};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::clock::wall_time;
+use crate::config::{self, Config};
+use crate::engines::{Engines, Link};
+use crate::inbox::Inbox;
+use crate::node::{Identity, Loop, Node, Shared, Stage};
+use crate::rest::{self, BindError, Limits, Rest, Token, TokenError};
+use crate::store::{IdentityError, Loaded, SqliteStore, StateDir, StateDirError, StoreError, node_id};
+
+/// How long plugins may take to end their calls when the node stops.
+const PLUGIN_GRACE: Duration = Duration::from_secs(5);
+
+/// The cluster of a node that has none configured.
+const DEFAULT_CLUSTER: &str = "motey";
+
+/// The source of what the node itself offers.
+const NODE_SOURCE: &str = "node";
+
+/// Is told of every stage of every decision, in the loop's thread.
+pub type Watcher = Box<dyn FnMut(Stage) + Send>;
+
+/// Why a node cannot work.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum RunError {
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    #[error(transparent)]
+    NodeId(#[from] IdentityError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error("the runtime directory {path} cannot be used: {source}")]
+    RunDir { path: String, source: io::Error },
+    #[error("this program's own path cannot be found, plugins need it: {0}")]
+    Executable(io::Error),
+    #[error("the system gives no random numbers: {0}")]
+    Random(getrandom::Error),
+    #[error("a thread cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+/// Runs a node until `shutdown`.
+///
+/// # Errors
+/// Why it could not start. Once it is ready it ends without one.
+pub fn run(config: &Config, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    run_watched(config, shutdown, Box::new(|_| {}))
+}
+
+/// Runs a node as [`run`] does, and tells `watcher` how far its decisions are.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(
+    config: &Config,
+    shutdown: impl Future<Output = ()>,
+    watcher: Watcher,
+) -> Result<(), RunError> {
+    for notice in config.notices() {
+        log::warn!("{notice}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Thread)?;
+    runtime.block_on(async {
+        let parts = Parts::build(config)?;
+        let doors = Doors::open(config).await?;
+        let running = parts.start(watcher)?;
+        doors.serve(config, &running, shutdown).await?;
+        running.end();
+        Ok(())
+    })
+}
+
+/// A node that is built and does not work yet.
+struct Parts {
+    node: Node,
+    store: SqliteStore,
+    link: Arc<Link>,
+    /// Held as long as the node lives: no second node may use its state.
+    state_dir: StateDir,
+    labels: Vec<Capability>,
+}
+
+impl Parts {
+    fn build(config: &Config) -> Result<Self, RunError> {
+        let state_dir = StateDir::lock(&config.general.state_dir)?;
+        let id = node_id(&state_dir, Uuid::now_v7)?;
+        let nonce = getrandom::u32().map_err(RunError::Random)?;
+        let (store, loaded) = SqliteStore::open(&config.database_path(), nonce, wall_time)?;
+        let journal = Mutex::new(store.journal()?);
+        let identity = Identity {
+            id,
+            name: config.node_name(),
+            cluster: DEFAULT_CLUSTER.to_owned(),
+            version: env!("CARGO_PKG_VERSION"),
+            started: wall_time(),
+        };
+        let inbox = Arc::new(Inbox::default());
+        let reserved = config.node.reserved.clone();
+        let link = Arc::new(Link::new(id, identity.cluster.clone(), reserved, Arc::clone(&inbox)));
+        let plugins = Arc::new(plugin_manager(config, &identity, &link)?);
+        let node = Node::new(Shared {
+            core: RwLock::new(core(config, id, loaded)),
+            engines: Engines::new(plugins, Arc::clone(&link)),
+            changes: watch::Sender::new(0),
+            identity,
+            inbox,
+            journal,
+        });
+        Ok(Self { node, store, link, state_dir, labels: labels(config) })
+    }
+
+    fn start(self, watcher: Watcher) -> Result<Running, RunError> {
+        let Self { node, store, link, state_dir, labels } = self;
+        let offered = Input::Capabilities { source: NODE_SOURCE.to_owned(), all: labels };
+        link.inbox.answer(offered);
+        let work = Loop::new(node.clone(), store).watched_by(watcher);
+        let worker = named("motey-loop", move || work.run())?;
+        Ok(Running { node, link, worker, state_dir })
+    }
+}
+
+fn core(config: &Config, node: motey_core::id::NodeId, loaded: Loaded) -> Core {
+    let me = motey_core::Identity { node, incarnation: loaded.incarnation };
+    let delay = u64::try_from(config.node.restart_delay.0.as_millis()).unwrap_or(u64::MAX);
+    let tuning = Tuning {
+        restart_attempts: config.node.restart_attempts,
+        restart_delay: delay,
+        ..Tuning::default()
+    };
+    Core::new(me, tuning, loaded.records, loaded.leases)
+}
+
+fn plugin_manager(config: &Config, identity: &Identity, link: &Arc<Link>) -> Result<PluginManager, RunError> {
+    let places = Places {
+        directories: config.plugins.directories.clone(),
+        disabled: config.plugins.disabled.clone(),
+        trust: match config.plugins.trust {
+            config::Trust::Root => Trust::Root,
+            config::Trust::Any => Trust::Any,
+        },
+    };
+    let host = HostInfo {
+        motey_exe: std::env::current_exe().map_err(RunError::Executable)?,
+        state_dir: config.general.state_dir.clone(),
+        run_dir: config.general.run_dir.clone(),
+        node: identity.id.to_string(),
+        cluster: identity.cluster.clone(),
+        plugin_dir: std::path::PathBuf::new(),
+    };
+    Ok(PluginManager::new(places, host, config.plugins.config.clone(), Arc::clone(link) as _))
+}
+
+/// A node's labels are capabilities of type `label`.
+fn labels(config: &Config) -> Vec<Capability> {
+    let label = |(name, value): (&String, &String)| Capability {
+        id: CapId { source: NODE_SOURCE.to_owned(), name: name.clone(), unit: String::new() },
+        kind: "label".to_owned(),
+        props: BTreeMap::from([("is".to_owned(), Scalar::Text(value.clone()))]),
+        supply: Supply::Shared,
+    };
+    config.node.labels.iter().map(label).collect()
+}
+
+/// A node at work.
+struct Running {
+    node: Node,
+    link: Arc<Link>,
+    worker: JoinHandle<()>,
+    state_dir: StateDir,
+}
+
+impl Running {
+    /// Brings the plugins in; takes the engines and the providers among them into use.
+    fn bring_in_plugins(&self) -> Result<(), RunError> {
+        let plugins = Arc::clone(self.node.plugins());
+        let engines = self.node.engines().clone();
+        named("motey-plugins", move || {
+            plugins.start();
+            for refused in plugins.plugins().iter().filter_map(|plugin| plugin.reason.as_ref()) {
+                log::warn!("{refused}");
+            }
+            for val in plugins.by_category(Category::Val) {
+                match EngineName::new(val.id()) {
+                    Ok(engine) => engines.activate(&engine),
+                    Err(error) => log::warn!("the plugin {} is not used: {error}", val.id()),
+                }
+            }
+            for provider in plugins.by_category(Category::Capability) {
+                let id = provider.id().to_owned();
+                provider.call(op::WATCH, b"{}", None, None, move |ended| match ended {
+                    Ok(_) => log::info!("the capability provider {id} has ended"),
+                    Err(error) => log::warn!("the capability provider {id} has ended: {error}"),
+                });
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Plugins first, so that what they still answer is taken in; the loop, and with it the store, last.
+    fn end(self) {
+        self.link.close();
+        self.node.plugins().close_all(PLUGIN_GRACE);
+        self.link.inbox.stop();
+        if self.worker.join().is_err() {
+            log::error!("the node's loop panicked; what it had committed stands");
+        }
+        drop(self.state_dir);
+    }
+}
+
+fn named(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(RunError::Thread)
+}
+
+/// Where clients come in.
+struct Doors {
+    tcp: TcpListener,
+    unix: UnixListener,
+    auth: rest::Auth,
+}
+
+impl Doors {
+    async fn open(config: &Config) -> Result<Self, RunError> {
+        let run_dir = &config.general.run_dir;
+        std::fs::create_dir_all(run_dir)
+            .map_err(|source| RunError::RunDir { path: run_dir.display().to_string(), source })?;
+        let address = SocketAddr::new(config.webserver.address, config.webserver.port);
+        let tcp = rest::bind_tcp(address).await?;
+        let unix = rest::bind_unix(&config.socket())?;
+        let auth = match config.webserver.auth {
+            config::Auth::Token => rest::Auth::Token(Token::load_or_create(&config.token_file())?),
+            config::Auth::None => rest::Auth::None,
+        };
+        Ok(Self { tcp, unix, auth })
+    }
+
+    async fn serve(
+        self,
+        config: &Config,
+        running: &Running,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), RunError> {
+        match self.tcp.local_addr() {
+            Ok(address) => log::info!("REST on http://{address} and {}", config.socket().display()),
+            Err(error) => log::warn!("REST on {}, and on a TCP port nobody knows: {error}", config.socket().display()),
+        }
+        let body = usize::try_from(config.webserver.body_limit.0).unwrap_or(usize::MAX);
+        let rest = Rest {
+            node: running.node.clone(),
+            auth: self.auth,
+            state_dir: config.general.state_dir.clone(),
+            limits: Limits { body, ..Limits::default() },
+        };
+        running.bring_in_plugins()?;
+        tell_service_manager(&[sd_notify::NotifyState::Ready]);
+        rest::serve(Some(self.tcp), Some(self.unix), rest, shutdown).await;
+        tell_service_manager(&[sd_notify::NotifyState::Stopping]);
+        Ok(())
+    }
+}
+
+/// Without a service manager there is nobody to tell.
+fn tell_service_manager(news: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(news) {
+        log::debug!("the service manager was not told: {error}");
+    }
+}
