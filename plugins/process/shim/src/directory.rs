@@ -7,7 +7,7 @@
 //! | `exit` | the shim, or the VAL for a killed shim | how that run ended |
 //! | `stop` | the VAL | the signal and the grace of the stop that SIGTERM to the shim asks for |
 //! | `log`, `log.1` | the shim | what the program printed |
-//! | `lock` | nobody | held by the shim as long as it lives |
+//! | `lock` | nobody | locked by the shim as long as it lives |
 //!
 //! Nothing is flushed to the disk: after a power loss no process is left, and a damaged description counts as no instance.
 
@@ -16,11 +16,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use rustix::fs::FlockOperation;
-use rustix::process::{Flock, FlockType};
 
 use crate::state::{Description, Exit, Identity, StopOrder};
+
+/// Whoever only asks whether the lock is held takes it for a moment: [`InstanceDir::hold`] tries again after such a one.
+const QUESTION: Duration = Duration::from_millis(2);
+const QUESTIONS: u32 = 50;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceDir(PathBuf);
@@ -99,22 +103,29 @@ impl InstanceDir {
         self.0.join("log.1")
     }
 
-    /// Taken by the shim for its whole life; the kernel gives it back however it dies. `None`: another shim has it.
+    /// Taken by the shim for its whole life, and by whoever removes the directory; the kernel gives it back however the holder dies.
+    /// `None`: somebody else has it.
     pub fn hold(&self) -> io::Result<Option<File>> {
         let file =
             open_private(&self.0.join("lock"), OpenOptions::new().write(true).create(true).truncate(false))?;
-        match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(file)),
-            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => Ok(None),
-            Err(error) => Err(error.into()),
+        for _ in 0..QUESTIONS {
+            match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(file)),
+                Err(rustix::io::Errno::AGAIN) => std::thread::sleep(QUESTION),
+                Err(error) => return Err(error.into()),
+            }
         }
+        Ok(None)
     }
 
     /// Whether a shim lives, before it has even said who it is.
     pub fn is_held(&self) -> bool {
         let Ok(file) = File::open(self.0.join("lock")) else { return false };
-        let question = Flock::from(FlockType::WriteLock);
-        matches!(rustix::process::fcntl_getlk(&file, &question), Ok(Some(_)))
+        let free = rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_ok();
+        if free {
+            let _ = rustix::fs::flock(&file, FlockOperation::Unlock);
+        }
+        !free
     }
 
     fn read(&self, file: &str) -> Option<String> {

@@ -69,8 +69,10 @@ impl Error {
 /// Starts the program and tells of it; what is returned has to be run to its end.
 pub(crate) fn launch(dir: InstanceDir, program: &Path) -> Result<Supervisor, Error> {
     let prepare = |source| Error::Prepare { path: dir.path().to_owned(), source };
-    let description = dir.description().ok_or_else(|| Error::NoInstance(dir.path().to_owned()))?;
-    let lock = dir.hold().map_err(prepare)?.ok_or(Error::Runs)?;
+    let no_instance = || Error::NoInstance(dir.path().to_owned());
+    let lock = dir.hold().map_err(|_| no_instance())?.ok_or(Error::Runs)?;
+    // read under the lock: whoever removes the directory takes it too
+    let description = dir.description().ok_or_else(no_instance)?;
     detach().map_err(prepare)?;
     let signals = Signals::install().map_err(prepare)?;
     let ring = Ring::open(&dir, description.log_bytes).map_err(prepare)?;

@@ -1,0 +1,242 @@
+//! The engine: what the VAL's operations do to directories and shims.
+//!
+//! It keeps nothing in memory that a restart would lose: every answer is read from the instance's directory and procfs. Each step of
+//! an operation leaves a state that the next look understands, so that a host may be killed between any two.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use motey_plugin_api::{
+    Code, CreateRequest, Error, Fingerprint, HostInfo, Instance, InstanceRef, InstanceState, StopRequest,
+    feature,
+};
+use motey_process_shim::InstanceDir;
+use motey_process_shim::cgroup::Cgroup;
+use motey_process_shim::state::StopOrder;
+use rustix::fs::Access;
+use rustix::process::Signal;
+
+use crate::convert::{self, Found, Settings, file_error, signal};
+use crate::directories::{Directories, Lock};
+use crate::events::Wake;
+use crate::look::look;
+use crate::spawn;
+
+/// From SIGKILL to the last process gone, under load.
+const DYING: Duration = Duration::from_secs(20);
+
+/// From the exit file to the end of the shim, which has only its cgroup left to remove.
+const LEAVING: Duration = Duration::from_secs(5);
+
+/// The label by which an instance is this node's.
+const NODE: &str = "motey.node";
+
+pub struct Engine {
+    directories: Directories,
+    motey: PathBuf,
+    node: String,
+    home: String,
+    settings: Settings,
+    wake: Wake,
+}
+
+impl Engine {
+    /// Touches nothing on the disk.
+    pub fn new(host: &HostInfo, settings: Settings) -> Result<Self, Error> {
+        let wake = Wake::new()
+            .map_err(|error| Error::unavailable("cannot make an eventfd").engine_text(error.to_string()))?;
+        Ok(Self {
+            directories: Directories::new(&host.state_dir),
+            motey: host.motey_exe.clone(),
+            node: host.node.clone(),
+            home: std::env::var("HOME").unwrap_or_else(|_| "/".to_owned()),
+            settings,
+            wake,
+        })
+    }
+
+    /// The machine itself is the engine: it is well when instances can be written down and supervised.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let sick = self.directories.ready().err().map(|error| error.to_string()).or_else(|| {
+            let missing = rustix::fs::access(&self.motey, Access::EXEC_OK).is_err();
+            missing.then(|| format!("the supervisor {} cannot be executed", self.motey.display()))
+        });
+        Fingerprint {
+            healthy: sick.is_none(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            message: sick.or_else(missing_group),
+            features: FEATURES.iter().map(|&feature| feature.to_owned()).collect(),
+        }
+    }
+
+    pub fn create(&self, request: CreateRequest) -> Result<Instance, Error> {
+        let description = convert::description(request, &self.home, &self.settings)?;
+        self.directories.create(&description)?;
+        let found =
+            Found { description, identity: None, state: InstanceState::Created, exit: None, remark: None };
+        Ok(convert::instance(&found))
+    }
+
+    /// Answers when the program runs. One that runs already is started.
+    pub fn start(&self, request: &InstanceRef) -> Result<Instance, Error> {
+        let dir = self.directories.of(&request.name)?;
+        let lock = Lock::take(&dir)?.ok_or_else(|| absent(&request.name))?;
+        let mut found = look(&dir, Some(&lock)).ok_or_else(|| absent(&request.name))?;
+        if found.state == InstanceState::Stopping {
+            found = after_leaving(&dir, &lock, found)?;
+        }
+        match found.state {
+            InstanceState::Running => return Ok(convert::instance(&found)),
+            InstanceState::Created | InstanceState::Exited => {}
+            state => {
+                return Err(Error::conflict(
+                    format!("the instance {} is {state:?}", request.name).to_lowercase(),
+                )
+                .hint("wait until it has started or stopped")
+                .retryable(true));
+            }
+        }
+        let spawned = spawn::shim(&self.motey, &dir, &found.description.image);
+        self.wake.wake();
+        let found = look(&dir, Some(&lock)).ok_or_else(|| absent(&request.name))?;
+        match spawned {
+            // a shim of a host that died in its start was quicker
+            Err(error) if error.code != Code::Conflict || found.state != InstanceState::Running => Err(error),
+            _ => Ok(convert::instance(&found)),
+        }
+    }
+
+    /// Answers when no process of the tree is alive. The shim does the work; a host that dies meanwhile changes nothing.
+    pub fn stop(&self, request: &StopRequest) -> Result<Instance, Error> {
+        let dir = self.directories.of(&request.name)?;
+        let found = look(&dir, None).ok_or_else(|| absent(&request.name))?;
+        let handle = found.identity.as_ref().and_then(|identity| identity.shim.handle());
+        let handle = match (found.state, handle) {
+            (InstanceState::Created | InstanceState::Exited, _) => return Ok(convert::instance(&found)),
+            (InstanceState::Starting, None) => {
+                return Err(Error::busy(format!("the instance {} is just being started", request.name)));
+            }
+            (_, None) => return self.stopped(&dir, &request.name),
+            (_, Some(handle)) => handle,
+        };
+        order(&dir, &found, request)?;
+        handle
+            .signal(Signal::TERM)
+            .map_err(|error| file_error("signal the supervisor of", dir.path(), &error))?;
+        let deadline = Instant::now() + Duration::from_millis(request.grace_ms) + DYING;
+        handle.wait(deadline).map_err(|error| file_error("wait for", dir.path(), &error))?;
+        self.stopped(&dir, &request.name)
+    }
+
+    fn stopped(&self, dir: &InstanceDir, name: &str) -> Result<Instance, Error> {
+        let found = look(dir, None).ok_or_else(|| absent(name))?;
+        if found.state == InstanceState::Exited {
+            return Ok(convert::instance(&found));
+        }
+        Err(Error::timed_out(format!("processes of {name} are left after SIGKILL")).hint(
+            "a process in state D waits for a device or a file system: see `ps`; the stop goes on by itself",
+        ))
+    }
+
+    /// Removes what `create` made. An instance that is not there is destroyed.
+    pub fn destroy(&self, request: &InstanceRef) -> Result<(), Error> {
+        let dir = self.directories.of(&request.name)?;
+        let Some(lock) = Lock::take(&dir)? else { return Ok(()) };
+        let found = look(&dir, Some(&lock));
+        if let Some(found) = found.filter(|found| found.state == InstanceState::Stopping) {
+            after_leaving(&dir, &lock, found)?;
+        }
+        let runs = look(&dir, Some(&lock))
+            .is_some_and(|found| !matches!(found.state, InstanceState::Created | InstanceState::Exited));
+        let held = dir.hold().map_err(|error| file_error("lock", dir.path(), &error))?;
+        if runs || held.is_none() {
+            return Err(Error::conflict(format!("the instance {} runs", request.name)).hint("stop it first"));
+        }
+        dir.remove().map_err(|error| file_error("remove", dir.path(), &error))
+    }
+
+    pub fn inspect(&self, request: &InstanceRef) -> Result<Instance, Error> {
+        self.found(&request.name).map(|(_, found)| convert::instance(&found))
+    }
+
+    /// This node's instances. What an interrupted `create` or `destroy` left behind is removed on the way.
+    pub fn list(&self) -> Result<Vec<Instance>, Error> {
+        Ok(self.own()?.iter().map(|(_, found)| convert::instance(found)).collect())
+    }
+
+    pub(crate) fn own(&self) -> Result<Vec<(InstanceDir, Found)>, Error> {
+        let mut own = Vec::new();
+        for dir in self.directories.all()? {
+            match look(&dir, None) {
+                None => self.directories.sweep(&dir),
+                Some(found) if self.is_own(&found) => own.push((dir, found)),
+                Some(_) => {}
+            }
+        }
+        Ok(own)
+    }
+
+    pub(crate) fn is_own(&self, found: &Found) -> bool {
+        found.description.labels.get(NODE) == Some(&self.node)
+    }
+
+    pub(crate) fn found(&self, name: &str) -> Result<(InstanceDir, Found), Error> {
+        let dir = self.directories.of(name)?;
+        let found = look(&dir, None).ok_or_else(|| absent(name))?;
+        Ok((dir, found))
+    }
+
+    pub(crate) fn wake(&self) -> &Wake {
+        &self.wake
+    }
+}
+
+pub(crate) const FEATURES: [&str; 6] = [
+    feature::COMMAND,
+    feature::ENVIRONMENT,
+    feature::WORKING_DIR,
+    feature::STOP_SIGNAL,
+    feature::LOGS,
+    feature::STATS,
+];
+
+fn absent(name: &str) -> Error {
+    Error::not_found(format!("there is no instance {name}"))
+}
+
+/// What the next SIGTERM to the shim shall mean. On a full disk it means what `create` said, and a stop still gets through.
+fn order(dir: &InstanceDir, found: &Found, request: &StopRequest) -> Result<(), Error> {
+    let Some(identity) = &found.identity else { return Ok(()) };
+    let default = found.description.stop_signal;
+    let signal = request.signal.as_deref().map_or(Ok(default), |text| signal(text).map(Signal::as_raw))?;
+    let order = StopOrder { run: identity.run(), signal, grace_ms: request.grace_ms };
+    if let Err(error) = dir.write_stop_order(&order) {
+        log::warn!("{} is stopped with its own signal and grace: {error}", dir.path().display());
+    }
+    Ok(())
+}
+
+/// A shim that has told the exit goes at once: wait for that rather than refuse.
+fn after_leaving(dir: &InstanceDir, lock: &Lock, found: Found) -> Result<Found, Error> {
+    let Some(identity) = found.identity.as_ref().filter(|identity| dir.exit_of(identity).is_some()) else {
+        return Ok(found);
+    };
+    if let Some(handle) = identity.shim.handle() {
+        handle.wait(Instant::now() + LEAVING).map_err(|error| file_error("wait for", dir.path(), &error))?;
+    }
+    look(dir, Some(lock)).ok_or_else(|| absent(&found.description.name))
+}
+
+fn missing_group() -> Option<String> {
+    let reason = match Cgroup::own() {
+        Ok(own) => rustix::fs::access(own.path(), Access::WRITE_OK)
+            .err()
+            .map(|error| cannot_write(own.path(), error)),
+        Err(error) => Some(error.to_string()),
+    };
+    reason.map(|reason| format!("instances run without cgroups of their own: {reason}"))
+}
+
+fn cannot_write(path: &Path, error: rustix::io::Errno) -> String {
+    format!("{}: {error}", path.display())
+}
