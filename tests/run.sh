@@ -30,36 +30,6 @@ step() {
     printf '%s: ok, %d s\n' "$step" $((SECONDS - began))
 }
 
-as_root() {
-    if ((EUID == 0)); then
-        env DEBIAN_FRONTEND=noninteractive "$@"
-    elif command -v sudo >/dev/null; then
-        sudo env DEBIAN_FRONTEND=noninteractive "$@"
-    else
-        echo "needs root, or sudo, to run: $*" >&2
-        return 1
-    fi
-}
-
-missing_packages() {
-    local package
-    for package in "${PACKAGES[@]}"; do
-        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || echo "$package"
-    done
-}
-
-install_packages() {
-    command -v dpkg-query >/dev/null || {
-        echo "not a Debian system: ${PACKAGES[*]} are taken to be there"
-        return
-    }
-    local missing
-    mapfile -t missing < <(missing_packages)
-    ((${#missing[@]})) || return 0
-    as_root apt-get -o DPkg::Lock::Timeout=300 update -q
-    as_root apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends "${missing[@]}"
-}
-
 need_toolchain() {
     command -v cargo >/dev/null || {
         echo "cargo is not there: install a Rust toolchain first (the README says which)"
@@ -89,7 +59,7 @@ advisories() {
     fi
 }
 
-step "system packages" install_packages
+step "system packages" packaging/need-packages.sh "${PACKAGES[@]}"
 step "toolchain" need_toolchain
 step "cargo-deny" need_cargo_deny
 step "format" cargo fmt --all --check
