@@ -21,7 +21,7 @@ mod serve;
 mod table;
 
 pub use peer::{Answers, Peer};
-pub use root::{Created, EXPORT_SYMBOL, Plugin, Root, RootRef, header};
+pub use root::{Created, EXPORT_SYMBOL, PANICKED, Plugin, Root, RootRef, header};
 pub use serve::{Call, Endpoint, ReplyOnce, serve};
 pub use table::{Bytes, Channel, Reply};
 

@@ -18,14 +18,15 @@ use crate::{
 /// The symbol under which a plugin exports its header; an attribute needs it as a literal, `_1as_…`.
 pub const EXPORT_SYMBOL: &str = ROOT_MODULE_LOADER_NAME;
 
-const FAILED: i32 = 7;
+/// What `create` returns when the plugin's constructor panicked; no operation answers it.
+pub const PANICKED: i32 = -1;
 
 /// What a plugin is to the boundary. The SDK implements it; vendors never see it.
 pub trait Plugin: 'static {
     /// The bytes of the manifest section.
     const MANIFEST: &'static [u8];
 
-    /// Answers `reply` exactly once, in either case. The error is the code that it answered.
+    /// Answers `reply` exactly once, in either case. The error is the code that it answered, or [`PANICKED`].
     fn create(body: &[u8], host: Peer, reply: ReplyOnce) -> Result<Channel, i32>;
 }
 
@@ -94,7 +95,7 @@ unsafe extern "C" fn create<P: Plugin>(body: Bytes, host: Channel, out: *mut Cha
     let reply = ReplyOnce::new(reply);
     // SAFETY: the body is borrowed until we return; the host keeps the contract, as we do
     let created = guarded(|| unsafe { P::create(body.get(), Peer::new(host), reply) });
-    match created.unwrap_or(Err(FAILED)) {
+    match created.unwrap_or(Err(PANICKED)) {
         Ok(channel) => {
             // SAFETY: `out` points to room for one channel, by contract
             unsafe { out.write(channel) };

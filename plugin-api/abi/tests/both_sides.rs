@@ -9,7 +9,8 @@ use std::{
 };
 
 use motey_plugin_abi::{
-    Answers, Call, Channel, Created, Endpoint, Peer, Plugin, Reply, ReplyOnce, RootRef, header, serve,
+    Answers, Call, Channel, Created, Endpoint, PANICKED, Peer, Plugin, Reply, ReplyOnce, RootRef, header,
+    serve,
 };
 
 type Arrived = BTreeMap<usize, Vec<(i32, String)>>;
@@ -109,10 +110,10 @@ fn a_stream_belongs_to_the_callee() {
 #[test]
 fn a_create_that_refuses_or_panics_answers_all_the_same() {
     assert_eq!(root().manifest_bytes(), b"{}");
-    for (number, body, code) in [(21, "refuse", 4), (22, "panic", 7)] {
+    for (number, body, returned, answered) in [(21, "refuse", 4, 4), (22, "panic", PANICKED, 7)] {
         let created = root().create_channel(body.as_bytes(), serve(Echo), Reply::numbered::<Here>(number));
-        assert!(matches!(created, Created::Refused(refused) if refused == code));
-        assert_eq!(answers(number).iter().map(|answer| answer.0).collect::<Vec<_>>(), [code]);
+        assert!(matches!(created, Created::Refused(refused) if refused == returned));
+        assert_eq!(answers(number).iter().map(|answer| answer.0).collect::<Vec<_>>(), [answered]);
     }
     assert!(answers(70).contains(&(0, "refuse".to_owned())));
 }

@@ -2,14 +2,14 @@
 
 use std::marker::PhantomData;
 
-use motey_plugin_abi::{Channel, Peer, Plugin, ReplyOnce, serve};
+use motey_plugin_abi::{Channel, PANICKED, Peer, Plugin, ReplyOnce, serve};
 use motey_plugin_ops::{CreateBody, Error};
 
 use crate::{
     Host,
     calls::give,
     logging,
-    served::{Served, Service, guarded},
+    served::{Served, Service, caught},
 };
 
 /// Who the plugin is, as [`plugin!`](crate::plugin) rendered it.
@@ -30,8 +30,7 @@ impl<S: Service, I: Identity> Plugin for Entry<S, I> {
                 reply.answer(0, b"{}");
                 Ok(serve(served))
             }
-            Err(error) => {
-                let code = error.code.number();
+            Err((code, error)) => {
                 give(reply, &Err(error));
                 Err(code)
             }
@@ -39,12 +38,20 @@ impl<S: Service, I: Identity> Plugin for Entry<S, I> {
     }
 }
 
-fn create<S: Service>(id: &'static str, body: &[u8], peer: Peer) -> Result<Served<S>, Error> {
+/// The error goes with the code that `create` returns for it.
+fn create<S: Service>(id: &'static str, body: &[u8], peer: Peer) -> Result<Served<S>, (i32, Error)> {
     let body: CreateBody = serde_json::from_slice(body)
-        .map_err(|e| Error::invalid(format!("the body of create cannot be read: {e}")))?;
+        .map_err(|e| with_code(Error::invalid(format!("the body of create cannot be read: {e}"))))?;
     let host = Host::new(body.host, peer);
     logging::forward_to(&host, body.log_level);
-    let service = guarded("new", || S::new(body.config, host.clone()));
+    let service = match caught("new", || S::new(body.config, host.clone())) {
+        Ok(service) => service.map_err(with_code),
+        Err(panic) => Err((PANICKED, panic)),
+    };
     // a refused plugin has no more to say
     service.inspect_err(|_| host.close()).map(|service| Served::new(id, service, host))
+}
+
+fn with_code(error: Error) -> (i32, Error) {
+    (error.code.number(), error)
 }

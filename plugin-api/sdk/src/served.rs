@@ -59,14 +59,18 @@ pub(crate) fn unsupported(op: &str) -> Error {
     Error::unsupported(format!("the plugin has no operation `{op}`"))
 }
 
-/// Runs what the vendor wrote; its panic becomes an error.
+/// Runs what the vendor wrote; its panic becomes an error like any other.
 pub(crate) fn guarded<T>(what: &str, run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+    caught(what, run).and_then(|result| result)
+}
+
+/// Runs what the vendor wrote; the error is its panic.
+pub(crate) fn caught<T>(what: &str, run: impl FnOnce() -> T) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
         let text = panic_text(panic.as_ref());
         // dropping the payload may panic again
         std::mem::forget(panic);
-        Err(Error::failed(format!("`{what}` panicked: {text}"))
-            .hint("this is a fault of the plugin: report it"))
+        Error::failed(format!("`{what}` panicked: {text}")).hint("this is a fault of the plugin: report it")
     })
 }
 
@@ -121,18 +125,13 @@ impl<S: Service> Endpoint for Served<S> {
             return;
         }
         if let Ok(service) = self.0.service() {
-            let _ = guarded("close", || {
-                service.close(grace);
-                Ok(())
-            });
+            // the panic hook has told the host
+            let _ = caught("close", || service.close(grace));
         }
         self.0.calls.drain(until);
         self.0.pool.close();
         let service = self.0.service.write().unwrap_or_else(PoisonError::into_inner).take();
-        let _ = guarded("drop", || {
-            drop(service);
-            Ok(())
-        });
+        let _ = caught("drop", || drop(service));
         self.0.host.close();
     }
 }
