@@ -12,8 +12,9 @@ use motey_plugin_api::{
 };
 use motey_process_shim::InstanceDir;
 use motey_process_shim::cgroup::Cgroup;
-use motey_process_shim::state::StopOrder;
+use motey_process_shim::state::{MOST_GRACE_MS, StopOrder};
 use rustix::fs::Access;
+use rustix::io::Errno;
 use rustix::process::Signal;
 
 use crate::convert::{self, Found, Settings, file_error, signal};
@@ -120,10 +121,15 @@ impl Engine {
             (_, Some(handle)) => handle,
         };
         order(&dir, &found, request)?;
-        handle
-            .signal(Signal::TERM)
-            .map_err(|error| file_error("signal the supervisor of", dir.path(), &error))?;
-        let deadline = Instant::now() + Duration::from_millis(request.grace_ms) + DYING;
+        match handle.signal(Signal::TERM) {
+            Err(error) if Errno::from_io_error(&error) != Some(Errno::SRCH) => {
+                return Err(file_error("signal the supervisor of", dir.path(), &error));
+            }
+            // one that somebody has suspended would not hear
+            _ => drop(handle.signal(Signal::CONT)),
+        }
+        let grace = Duration::from_millis(request.grace_ms.min(MOST_GRACE_MS));
+        let deadline = Instant::now() + grace + DYING;
         handle.wait(deadline).map_err(|error| file_error("wait for", dir.path(), &error))?;
         self.stopped(&dir, &request.name)
     }
@@ -148,8 +154,10 @@ impl Engine {
         }
         let runs = look(&dir, Some(&lock))
             .is_some_and(|found| !matches!(found.state, InstanceState::Created | InstanceState::Exited));
-        let held = dir.hold().map_err(|error| file_error("lock", dir.path(), &error))?;
-        if runs || held.is_none() {
+        // the shim's lock too: one that is only about to begin finds nothing to begin with
+        let take = || dir.hold().map_err(|error| file_error("lock", dir.path(), &error));
+        let held = if runs { None } else { take()? };
+        if held.is_none() {
             return Err(Error::conflict(format!("the instance {} runs", request.name)).hint("stop it first"));
         }
         dir.remove().map_err(|error| file_error("remove", dir.path(), &error))
@@ -237,6 +245,6 @@ fn missing_group() -> Option<String> {
     reason.map(|reason| format!("instances run without cgroups of their own: {reason}"))
 }
 
-fn cannot_write(path: &Path, error: rustix::io::Errno) -> String {
+fn cannot_write(path: &Path, error: Errno) -> String {
     format!("{}: {error}", path.display())
 }

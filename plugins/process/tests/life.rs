@@ -51,7 +51,9 @@ fn a_running_instance_is_running_until_it_is_stopped() {
     let running = node.inspect(&name);
     assert_eq!((running.state, running.exit), (InstanceState::Running, None));
     let pid = running.pid.expect("pid");
-    assert_eq!(fs::read_to_string(format!("/proc/{pid}/comm")).expect("alive"), "sleep\n");
+    eventually("the shell has become what it was told", || {
+        fs::read_to_string(format!("/proc/{pid}/comm")).expect("alive") == "sleep\n"
+    });
     assert_eq!(node.start(&name).expect("runs already"), running);
     assert_eq!(node.destroy(&name).expect_err("destroyed").code, Code::Conflict);
     let stopped = node.stop(&name, 5000).expect("stopped");
@@ -193,6 +195,18 @@ fn a_program_that_tidies_up_has_the_time_for_it() {
     let name = node.run("trap 'sleep 0.3; echo tidy; exit 4' TERM; echo ready; while :; do sleep 0.05; done");
     eventually("it is ready", || node.logs(log_request(&name)) == "ready\n");
     assert_eq!(node.stop(&name, 10_000).expect("stopped").exit, code(4));
+    assert!(node.logs(log_request(&name)).ends_with("tidy\n"));
+}
+
+#[test]
+fn the_rest_of_the_group_has_the_grace_too() {
+    let node = Node::new();
+    let worker = "(trap 'sleep 0.3; echo tidy; exit' TERM; echo ready; while :; do sleep 0.05; done) &";
+    let name = node.run(&format!("{worker} exec sleep 300"));
+    eventually("it is ready", || node.logs(log_request(&name)) == "ready\n");
+    let begin = Instant::now();
+    assert_eq!(node.stop(&name, 10_000).expect("stopped").exit, signal(15));
+    assert!(begin.elapsed() < Duration::from_secs(5), "it waited for nobody");
     assert!(node.logs(log_request(&name)).ends_with("tidy\n"));
 }
 

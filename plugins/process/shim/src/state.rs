@@ -51,6 +51,9 @@ pub struct Exit {
     pub note: Option<String>,
 }
 
+/// A day: a grace is meant for people's patience, and no clock may overflow by it. More is taken for this much.
+pub const MOST_GRACE_MS: u64 = 24 * 60 * 60 * 1000;
+
 /// How the SIGTERM that follows is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopOrder {

@@ -17,7 +17,7 @@ use crate::directory::InstanceDir;
 use crate::process::{self, until};
 use crate::ring::{More, Output, Ring, now_ms};
 use crate::signals::Signals;
-use crate::state::{Description, Exit, Identity, StopOrder};
+use crate::state::{Description, Exit, Identity, MOST_GRACE_MS, StopOrder};
 
 /// How long to wait before what is left of a killed tree is killed again: it may have forked meanwhile.
 const KILL_AGAIN: Duration = Duration::from_millis(50);
@@ -184,9 +184,6 @@ impl Supervisor {
         }
     }
 }
-
-/// A day: a grace is meant for people's patience, and the sum must not overflow a clock.
-const MOST_GRACE_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// One round of SIGKILL for everything in the group and everything below the shim: a process may have left the one, not both.
 pub(crate) fn kill_tree(shim: i32, group: Option<&Cgroup>) {
