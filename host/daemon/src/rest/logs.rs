@@ -1,0 +1,227 @@
+//! `/v1/service/{id}/logs`: what its instances wrote, streamed from their engines; nothing of it is kept here.
+//!
+//! One instance's output comes as it is. Of several, every line is preceded by the slot it is of: one after another
+//! when they end, as the lines come when they are followed.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+use motey_core::id::ServiceId;
+use motey_core::project::ServiceStatus;
+use motey_core::record::{InstanceKey, Place, SlotId};
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, watch};
+use warp::Reply;
+use warp::http::HeaderValue;
+use warp::http::header::CONTENT_TYPE;
+
+use super::duration::Span;
+use super::error::Problem;
+use super::query::Query;
+use super::service::service_id;
+use super::{Api, Call, Outcome};
+use crate::engines::LogsWish;
+
+/// At most so many instances in one answer: each holds a stream of its engine open.
+const MOST_INSTANCES: usize = 16;
+
+/// Pieces that wait for a slow client; the engines wait for it then.
+const PIECES: usize = 16;
+const PIECE: usize = 16 << 10;
+
+/// Which instances' output, and which part of it.
+struct Wanted {
+    image: Option<String>,
+    slot: Option<u16>,
+    wish: LogsWish,
+}
+
+/// `GET /v1/service/{id}/logs?image=&slot=&tail=&since=&follow=`
+pub(super) async fn read(id: String, mut call: Call) -> Outcome {
+    let id = service_id(&id)?;
+    let wanted = Wanted::read(&mut call.query)?;
+    let (_, status) = call.api.service(id)?;
+    let keys = wanted.among(id, &status)?;
+    let sources = open(&call.api, keys, wanted.wish).await?;
+    let (to, output) = mpsc::channel(PIECES);
+    if wanted.wish.follow {
+        for source in sources {
+            tokio::spawn(pump(vec![source], to.clone(), call.api.closing.clone()));
+        }
+    } else {
+        tokio::spawn(pump(sources, to, call.api.closing.clone()));
+    }
+    let mut response = warp::reply::stream(Output(output)).into_response();
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    Ok(response)
+}
+
+impl Wanted {
+    fn read(query: &mut Query) -> Result<Self, Problem> {
+        let image = query.text("image")?;
+        let slot = query.value("slot", "the number of a slot")?;
+        let tail = query.value("tail", "a number of lines")?;
+        let since = query.value::<Span>("since", "a span of time such as 90s, 5m, 2h or 1d")?;
+        let wish = LogsWish { follow: query.switch("follow")?, tail, since_ms: since.map(|since| since.0) };
+        query.end("`image`, `slot`, `tail`, `since` and `follow`")?;
+        Ok(Self { image, slot, wish })
+    }
+
+    /// The instances of a service that are wanted.
+    fn among(&self, service: ServiceId, status: &ServiceStatus) -> Result<Vec<InstanceKey>, Problem> {
+        let slots = status.images.iter().flat_map(|image| &image.slots);
+        let keys: Vec<_> = slots
+            .filter(|slot| self.fits(&slot.slot))
+            .filter_map(|slot| Some(InstanceKey { service, slot: slot.slot.clone(), fence: slot.fence? }))
+            .collect();
+        match keys.len() {
+            0 => Err(Problem::NoInstance(self.to_string())),
+            1..=MOST_INSTANCES => Ok(keys),
+            many => Err(Problem::Query(format!(
+                "{many} instances fit, {MOST_INSTANCES} are shown at once; choose by `image` and `slot`"
+            ))),
+        }
+    }
+
+    fn fits(&self, slot: &SlotId) -> bool {
+        let Place::Ordinal(ordinal) = slot.place;
+        self.image.as_deref().is_none_or(|image| image == slot.image.as_str())
+            && self.slot.is_none_or(|wanted| wanted == ordinal)
+    }
+}
+
+impl std::fmt::Display for Wanted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.image, self.slot) {
+            (Some(image), Some(slot)) => write!(f, "{image:?} {slot}"),
+            (Some(image), None) => write!(f, "of {image:?}"),
+            (None, Some(slot)) => write!(f, "numbered {slot}"),
+            (None, None) => f.write_str("at all"),
+        }
+    }
+}
+
+/// One instance's output on its way.
+struct Source {
+    stream: UnixStream,
+    /// Precedes every line.
+    label: Option<String>,
+}
+
+/// Opens what can be opened; it is a problem only when nothing can.
+async fn open(api: &Api, keys: Vec<InstanceKey>, wish: LogsWish) -> Result<Vec<Source>, Problem> {
+    let several = keys.len() > 1;
+    let mut sources = Vec::with_capacity(keys.len());
+    let mut failure = None;
+    for key in keys {
+        match api.node.logs(&key, wish).await {
+            Ok(stream) => sources.push(Source { stream, label: several.then(|| format!("{} | ", key.slot)) }),
+            Err(error) => failure = Some(Problem::Engine(error)),
+        }
+    }
+    match failure {
+        Some(failure) if sources.is_empty() => Err(failure),
+        _ => Ok(sources),
+    }
+}
+
+/// Sends the sources' output one after another, for as long as somebody reads it and the node is not going down.
+async fn pump(sources: Vec<Source>, to: mpsc::Sender<Bytes>, mut closing: watch::Receiver<bool>) {
+    let all = async {
+        for source in sources {
+            if source.send(&to).await.is_none() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = all => {}
+        () = to.closed() => {}
+        _ = closing.wait_for(|closing| *closing) => {}
+    }
+}
+
+impl Source {
+    /// `None` when nobody reads any more.
+    async fn send(mut self, to: &mpsc::Sender<Bytes>) -> Option<()> {
+        let mut read = BytesMut::with_capacity(PIECE);
+        loop {
+            read.reserve(PIECE);
+            let ended = match self.stream.read_buf(&mut read).await {
+                Ok(count) => count == 0,
+                Err(error) => {
+                    log::debug!("an instance's output broke off: {error}");
+                    true
+                }
+            };
+            let piece = match &self.label {
+                None => read.split().freeze(),
+                Some(label) => labelled(label, &mut read, ended),
+            };
+            if !piece.is_empty() {
+                to.send(piece).await.ok()?;
+            }
+            if ended {
+                return Some(());
+            }
+        }
+    }
+}
+
+/// Takes the whole lines out of `read` and writes `label` before each. A line that does not end is cut, at the end of
+/// the output or after [`PIECE`] bytes.
+fn labelled(label: &str, read: &mut BytesMut, ended: bool) -> Bytes {
+    let whole = match read.iter().rposition(|byte| *byte == b'\n') {
+        Some(last) => last + 1,
+        None if ended || read.len() >= PIECE => read.len(),
+        None => 0,
+    };
+    let whole = if ended { read.len() } else { whole };
+    let mut piece = BytesMut::with_capacity(whole + label.len());
+    for line in read.split_to(whole).split_inclusive(|byte| *byte == b'\n') {
+        piece.extend_from_slice(label.as_bytes());
+        piece.extend_from_slice(line);
+    }
+    if !piece.is_empty() && !piece.ends_with(b"\n") {
+        piece.extend_from_slice(b"\n");
+    }
+    piece.freeze()
+}
+
+/// The pieces as warp wants them.
+struct Output(mpsc::Receiver<Bytes>);
+
+impl Stream for Output {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(Ok))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_lines_are_labelled_until_the_output_ends() {
+        let mut read = BytesMut::from("one\ntwo\nthr");
+        assert_eq!(labelled("web-0 | ", &mut read, false), "web-0 | one\nweb-0 | two\n");
+        assert_eq!(labelled("web-0 | ", &mut read, false), "");
+        read.extend_from_slice(b"ee");
+        assert_eq!(labelled("web-0 | ", &mut read, true), "web-0 | three\n");
+        assert_eq!(labelled("web-0 | ", &mut read, true), "");
+    }
+
+    #[test]
+    fn an_endless_line_is_cut() {
+        let mut read = BytesMut::from(vec![b'x'; PIECE].as_slice());
+        assert_eq!(labelled("a ", &mut read, false).len(), PIECE + 3);
+        assert!(read.is_empty());
+    }
+}

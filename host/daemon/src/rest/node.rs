@@ -1,0 +1,111 @@
+//! `/v1/nodes`: the nodes that this one knows. So far it knows itself.
+
+use jiff::Timestamp;
+use motey_core::EngineView;
+use motey_core::id::EngineName;
+use serde::Serialize;
+
+use super::error::{self, Problem};
+use super::links::{self, Links};
+use super::{Api, Call, Outcome};
+use crate::node::Identity;
+
+#[derive(Debug, Serialize)]
+struct Node {
+    id: String,
+    name: String,
+    cluster: String,
+    version: &'static str,
+    /// When its present life began, by its wall clock.
+    started: String,
+    engines: Vec<Engine>,
+    _links: Links,
+}
+
+#[derive(Debug, Serialize)]
+struct Engine {
+    name: String,
+    up: bool,
+    /// Why it is down.
+    message: Option<String>,
+    features: Vec<String>,
+    instances: usize,
+}
+
+/// `GET /v1/nodes`
+pub(super) async fn list(call: Call) -> Outcome {
+    call.query.end("")?;
+    Ok(error::ok(&[own(&call.api)]))
+}
+
+/// `GET /v1/nodes/{id}`
+pub(super) async fn show(id: String, call: Call) -> Outcome {
+    call.query.end("")?;
+    if id.parse() == Ok(call.api.node.identity().id) {
+        Ok(error::ok(&own(&call.api)))
+    } else {
+        Err(Problem::UnknownNode(id.chars().take(80).collect()))
+    }
+}
+
+fn own(api: &Api) -> Node {
+    let engines = api.node.read(|core| core.engines().map(|(name, view)| Engine::new(name, view)).collect());
+    Node::new(api.node.identity(), engines)
+}
+
+impl Node {
+    fn new(identity: &Identity, engines: Vec<Engine>) -> Self {
+        let started = Timestamp::from_millisecond(identity.started).unwrap_or(Timestamp::UNIX_EPOCH);
+        Self {
+            id: identity.id.to_string(),
+            name: identity.name.to_string(),
+            cluster: identity.cluster.clone(),
+            version: identity.version,
+            started: format!("{started:.3}"),
+            engines,
+            _links: Links::of(links::node(identity.id))
+                .to("collection", links::NODES)
+                .to("status", links::NODE_STATUS)
+                .to("capabilities", links::CAPABILITIES)
+                .to("plugins", links::PLUGINS),
+        }
+    }
+}
+
+impl Engine {
+    fn new(name: &EngineName, view: EngineView<'_>) -> Self {
+        Self {
+            name: name.to_string(),
+            up: view.down.is_none(),
+            message: view.down.map(ToOwned::to_owned),
+            features: view.features.into_iter().flatten().cloned().collect(),
+            instances: view.instances,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use motey_core::id::NodeId;
+    use std::collections::BTreeSet;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_node_as_clients_see_it() {
+        let features = BTreeSet::from(["command".to_owned(), "logs".to_owned()]);
+        let up = EngineView { down: None, features: Some(&features), instances: 2 };
+        let down = EngineView { down: Some("it does not answer"), features: None, instances: 0 };
+        let named = |name: &str| name.parse().expect("a name");
+        let identity = Identity {
+            id: NodeId(Uuid::from_u128(1)),
+            name: "cell-7".parse().expect("a name"),
+            cluster: "motey".into(),
+            version: "0.1.0",
+            started: 1_764_000_000_000,
+        };
+        let engines = vec![Engine::new(&named("process"), up), Engine::new(&named("mock"), down)];
+        let view = Node::new(&identity, engines);
+        insta::assert_snapshot!(serde_json::to_string_pretty(&view).expect("JSON"), @"");
+    }
+}

@@ -1,0 +1,230 @@
+//! `/v1/service`: deploy, look, stop, start, restart, scale, delete.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use motey_blueprint::{Blueprint, Diagnostics};
+use motey_core::id::{ImageKey, ServiceId};
+use motey_core::project::{ServiceStatus, State};
+use motey_core::record::ServiceRecord;
+use motey_core::spec::Format;
+use motey_core::step::{Answer, Refusal, Request};
+use serde::Deserialize;
+use uuid::Uuid;
+use warp::http::HeaderValue;
+use warp::http::header::CONTENT_TYPE;
+use warp::reply::Response;
+
+use super::error::{self, Problem};
+use super::links;
+use super::{Api, Call, Outcome, body, view};
+
+/// A blueprint of this many bytes or more is not read on a worker, where it would keep others waiting.
+const INLINE: usize = 64 << 10;
+
+/// `GET /v1/service`
+pub(super) async fn list(call: Call) -> Outcome {
+    call.query.end("")?;
+    let all = call.api.node.read(|core| {
+        let with_status = |record: &Arc<ServiceRecord>| Some((Arc::clone(record), core.status(record.id)?));
+        core.records().filter_map(with_status).collect::<Vec<_>>()
+    });
+    let left = all.iter().filter(|(record, status)| !view::is_gone(record, status));
+    Ok(error::ok(&left.map(|(record, status)| view::Service::new(record, status)).collect::<Vec<_>>()))
+}
+
+/// `POST /v1/service?id=UUID&unplaceable=reject`
+pub(super) async fn deploy(mut call: Call) -> Outcome {
+    let body = call.body?;
+    let format = body::blueprint_format(&call.headers)?;
+    let id = wished_id(call.query.text("id")?)?;
+    let reject_unplaceable = rejects(call.query.text("unplaceable")?.as_deref())?;
+    call.query.end("`id` and `unplaceable`")?;
+    let Blueprint { name, spec } = read_blueprint(format, body).await?;
+    let request = Request::Deploy { id, name, spec: Arc::new(spec), reject_unplaceable };
+    call.api.ask(request).await?;
+    let (record, status) = call.api.service(id)?;
+    Ok(error::created(&links::service(id), &view::Service::new(&record, &status)))
+}
+
+fn wished_id(id: Option<String>) -> Result<ServiceId, Problem> {
+    let Some(text) = id else { return Ok(ServiceId(Uuid::now_v7())) };
+    match text.parse::<ServiceId>() {
+        Ok(id) if !id.0.is_nil() => Ok(id),
+        _ => Err(Problem::Query(format!("`id` wants a UUID of the client's own, not {text:?}"))),
+    }
+}
+
+fn rejects(unplaceable: Option<&str>) -> Result<bool, Problem> {
+    match unplaceable {
+        None | Some("wait") => Ok(false),
+        Some("reject") => Ok(true),
+        Some(other) => Err(Problem::Query(format!("`unplaceable` wants wait or reject, not {other:?}"))),
+    }
+}
+
+async fn read_blueprint(format: Format, body: Bytes) -> Result<Blueprint, Problem> {
+    let parsed = if body.len() < INLINE {
+        motey_blueprint::parse(format, &body)
+    } else {
+        let task = tokio::task::spawn_blocking(move || motey_blueprint::parse(format, &body));
+        task.await.map_err(|error| Problem::Body(format!("reading it failed: {error}")))?
+    };
+    parsed.map_err(|mistakes: Diagnostics| Problem::Blueprint(mistakes))
+}
+
+/// `GET /v1/service/{id}`
+pub(super) async fn show(id: String, call: Call) -> Outcome {
+    call.query.end("")?;
+    let (record, status) = call.api.service(service_id(&id)?)?;
+    Ok(error::ok(&view::Service::new(&record, &status)))
+}
+
+/// `GET /v1/service/{id}/blueprint`: byte for byte what was sent.
+pub(super) async fn blueprint(id: String, call: Call) -> Outcome {
+    call.query.end("")?;
+    let (record, _) = call.api.service(service_id(&id)?)?;
+    let source = &record.revision.spec.source;
+    let mut response = Response::new(source.text.as_bytes().to_vec().into());
+    let content_type = match source.format {
+        Format::Yaml => "application/yaml",
+        Format::Json => "application/json",
+    };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Ok(response)
+}
+
+/// `POST /v1/service/{id}/start`
+pub(super) async fn start(id: String, call: Call) -> Outcome {
+    act(&id, call, Request::Start).await
+}
+
+/// `POST /v1/service/{id}/stop`
+pub(super) async fn stop(id: String, call: Call) -> Outcome {
+    act(&id, call, Request::Stop).await
+}
+
+/// `POST /v1/service/{id}/restart`
+pub(super) async fn restart(id: String, call: Call) -> Outcome {
+    act(&id, call, Request::Restart).await
+}
+
+/// `DELETE /v1/service/{id}`
+pub(super) async fn delete(id: String, call: Call) -> Outcome {
+    act(&id, call, Request::Delete).await
+}
+
+/// The body of `POST /v1/service/{id}/scale`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scale {
+    image: String,
+    replicas: u16,
+}
+
+/// `POST /v1/service/{id}/scale`
+pub(super) async fn scale(id: String, call: Call) -> Outcome {
+    let id = service_id(&id)?;
+    call.query.end("")?;
+    let Scale { image, replicas: count } = body::json(&call.headers, &call.body?)?;
+    let image = image.parse::<ImageKey>().map_err(|error| Problem::Body(error.to_string()))?;
+    call.api.change(Request::Scale { id, image, count }, id).await
+}
+
+/// `DELETE /v1/service` with a body that names the service, as in the thesis: `{"id": "…"}`, or the bare id.
+pub(super) async fn delete_named(call: Call) -> Outcome {
+    call.query.end("")?;
+    let id = named(&call.body?)?;
+    call.api.change(Request::Delete(id), id).await
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Named {
+    Object { id: String },
+    Text(String),
+}
+
+fn named(body: &[u8]) -> Result<ServiceId, Problem> {
+    let wants = || Problem::Body(r#"it names no service: send {"id": "UUID"} or the bare id"#.into());
+    let text = std::str::from_utf8(body).map_err(|_| wants())?.trim();
+    match serde_json::from_str(text) {
+        Ok(Named::Object { id } | Named::Text(id)) => service_id(&id),
+        Err(_) if text.is_empty() || text.starts_with(['{', '[', '"']) => Err(wants()),
+        Err(_) => service_id(text.strip_prefix("id:").unwrap_or(text).trim()),
+    }
+}
+
+async fn act(id: &str, call: Call, request: fn(ServiceId) -> Request) -> Outcome {
+    let id = service_id(id)?;
+    call.query.end("")?;
+    body::nothing(&call.body?)?;
+    call.api.change(request(id), id).await
+}
+
+/// An id is a UUID; a name is no id, since names need not be unique.
+pub(super) fn service_id(text: &str) -> Result<ServiceId, Problem> {
+    text.parse().map_err(|_| Problem::NotAnId(text.chars().take(80).collect()))
+}
+
+impl Api {
+    /// Asks the node and turns its refusals into problems.
+    async fn ask(&self, request: Request) -> Result<(), Problem> {
+        match self.node.ask(request).await? {
+            Answer::Accepted(_) | Answer::Unchanged(_) => Ok(()),
+            Answer::Refused(Refusal::Deleted(id)) => Err(self.deleted(id)),
+            Answer::Refused(refusal) => Err(Problem::Refused(refusal)),
+        }
+    }
+
+    /// Asks for a change and shows what the service is then.
+    async fn change(&self, request: Request, id: ServiceId) -> Outcome {
+        self.ask(request).await?;
+        let (record, status) = self.known(id).ok_or_else(|| Problem::unknown(id))?;
+        Ok(error::accepted(&view::Service::new(&record, &status)))
+    }
+
+    /// A service of which something is left.
+    pub(super) fn service(&self, id: ServiceId) -> Result<(Arc<ServiceRecord>, ServiceStatus), Problem> {
+        match self.known(id) {
+            Some((record, status)) if view::is_gone(&record, &status) => Err(self.deleted(id)),
+            Some(known) => Ok(known),
+            None => Err(Problem::unknown(id)),
+        }
+    }
+
+    fn known(&self, id: ServiceId) -> Option<(Arc<ServiceRecord>, ServiceStatus)> {
+        self.node.read(|core| Some((Arc::clone(core.record(id)?), core.status(id)?)))
+    }
+
+    fn deleted(&self, id: ServiceId) -> Problem {
+        let state = self.node.read(|core| core.status(id)).map_or(State::Terminated, |status| status.state);
+        Problem::Deleted { id, state }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_of_a_delete_names_a_service() {
+        let id = "01890a5d-ac96-774b-bcce-b302099a8057";
+        for body in
+            [format!(r#"{{"id": "{id}"}}"#), format!(r#""{id}""#), format!("{id}\n"), format!("id: {id}")]
+        {
+            assert_eq!(named(body.as_bytes()).map(|id| id.to_string()).ok().as_deref(), Some(id), "{body}");
+        }
+        for body in ["", "{}", "[]", r#"{"id": 7}"#, "\u{0}"] {
+            assert!(named(body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_client_may_bring_its_own_id() {
+        assert!(wished_id(None).is_ok());
+        assert!(wished_id(Some("01890a5d-ac96-774b-bcce-b302099a8057".into())).is_ok());
+        assert!(wished_id(Some("00000000-0000-0000-0000-000000000000".into())).is_err());
+        assert!(wished_id(Some("web".into())).is_err());
+    }
+}

@@ -1,0 +1,245 @@
+//! What clients see, as JSON: the thesis's shapes, with ours beside them.
+//!
+//! A view is made of a record and its projection, holds nothing else, and decides nothing.
+
+use std::collections::BTreeMap;
+
+use motey_core::id::NodeId;
+use motey_core::project::{ImageStatus, ServiceStatus, SlotStatus, State};
+use motey_core::reason::Reason;
+use motey_core::record::{Desired, Place, ServiceRecord};
+use motey_core::spec::{ImageSpec, Need, Params, Requirement, Take};
+use serde::Serialize;
+
+use super::links::{self, Links};
+
+/// A service.
+#[derive(Debug, Serialize)]
+pub(super) struct Service {
+    id: String,
+    service_name: String,
+    desired: &'static str,
+    state: &'static str,
+    #[serde(flatten)]
+    why: Why,
+    revision: u32,
+    durability: String,
+    images: Vec<Image>,
+    _links: Links,
+}
+
+/// Why something is not as wanted; both are null where there is nothing to say.
+#[derive(Debug, Serialize)]
+struct Why {
+    /// For people.
+    state_message: Option<String>,
+    /// For programs.
+    reason: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Image {
+    id: String,
+    key: String,
+    name: String,
+    engine: Option<String>,
+    parameters: Parameters,
+    capabilities: Vec<Capability>,
+    node: Option<String>,
+    state: &'static str,
+    #[serde(flatten)]
+    why: Why,
+    replicas: u16,
+    running: u16,
+    instances: Vec<Instance>,
+    _links: Links,
+}
+
+#[derive(Debug, Serialize)]
+struct Instance {
+    slot: String,
+    name: Option<String>,
+    state: &'static str,
+    #[serde(flatten)]
+    why: Why,
+    node: Option<String>,
+    engine: Option<String>,
+    fence: Option<String>,
+    restarts: u32,
+    /// Milliseconds since the boot of its node.
+    observed_at: Option<u64>,
+    _links: Links,
+}
+
+/// The keys of a blueprint's `parameters`, as far as they are set.
+#[derive(Debug, Serialize)]
+struct Parameters {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    command: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    environment: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    working_dir: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stop_signal: Option<String>,
+    stop_grace: String,
+}
+
+/// What an image needs: a name, as in the thesis, where that says it all.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Capability {
+    Name(String),
+    Requirement {
+        capability: String,
+        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+        kind: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        amount: Option<u64>,
+    },
+}
+
+impl Service {
+    pub(super) fn new(record: &ServiceRecord, status: &ServiceStatus) -> Self {
+        let path = links::service(record.id);
+        let images = record.revision.spec.images.iter().zip(&status.images);
+        Self {
+            id: record.id.to_string(),
+            service_name: record.name.to_string(),
+            desired: desired(record.desired),
+            state: status.state.as_str(),
+            why: Why::new(status.reason.as_ref()),
+            revision: record.revision.order.number,
+            durability: durability(record),
+            images: images.map(|(spec, status)| Image::new(&path, spec, status)).collect(),
+            _links: service_links(record.desired, &path),
+        }
+    }
+}
+
+fn desired(desired: Desired) -> &'static str {
+    match desired {
+        Desired::Running => "running",
+        Desired::Stopped => "stopped",
+        Desired::Absent => "absent",
+    }
+}
+
+/// So far no other node is given the record, and this one has it on its disk.
+fn durability(record: &ServiceRecord) -> String {
+    format!("1 of {} holder{}", record.holders.len(), if record.holders.len() == 1 { "" } else { "s" })
+}
+
+/// Only what can be done now is offered.
+fn service_links(desired: Desired, path: &str) -> Links {
+    let links = Links::of(path)
+        .to("collection", links::SERVICES)
+        .to("logs", format_args!("{path}/logs"))
+        .to("blueprint", format_args!("{path}/blueprint"))
+        .to("events", format_args!("{path}/events"));
+    if desired == Desired::Absent {
+        return links;
+    }
+    let turn = if desired == Desired::Running { "stop" } else { "start" };
+    links
+        .act(turn, "POST", format_args!("{path}/{turn}"))
+        .act("restart", "POST", format_args!("{path}/restart"))
+        .act("scale", "POST", format_args!("{path}/scale"))
+        .act("delete", "DELETE", path)
+}
+
+impl Why {
+    fn new(reason: Option<&Reason>) -> Self {
+        Self {
+            state_message: reason.map(|reason| reason.text.clone()),
+            reason: reason.map(|reason| reason.code.as_str()),
+        }
+    }
+}
+
+impl Image {
+    fn new(service: &str, spec: &ImageSpec, status: &ImageStatus) -> Self {
+        let key = spec.key.to_string();
+        let placed = status.slots.iter().find(|slot| slot.node.is_some());
+        let engine = placed.and_then(|slot| slot.engine.as_ref()).or(spec.engines.first());
+        let logs = format!("{service}/logs?image={key}");
+        Self {
+            id: key.clone(),
+            name: spec.image.clone(),
+            engine: engine.map(ToString::to_string),
+            parameters: Parameters::new(&spec.params),
+            capabilities: capabilities(&spec.need),
+            node: placed.and_then(|slot| slot.node).map(|node| node.to_string()),
+            state: status.state.as_str(),
+            why: Why::new(status.reason.as_ref()),
+            replicas: status.wanted,
+            running: status.running,
+            instances: status.slots.iter().map(|slot| Instance::new(&logs, slot)).collect(),
+            _links: Links::default().to("service", service).to("logs", logs),
+            key,
+        }
+    }
+}
+
+impl Instance {
+    fn new(logs: &str, status: &SlotStatus) -> Self {
+        let Place::Ordinal(ordinal) = status.slot.place;
+        let links = Links::default().to("logs", format_args!("{logs}&slot={ordinal}"));
+        Self {
+            slot: status.slot.to_string(),
+            name: status.handle.clone(),
+            state: status.state.as_str(),
+            why: Why::new(status.reason.as_ref()),
+            node: status.node.map(|node| node.to_string()),
+            engine: status.engine.as_ref().map(ToString::to_string),
+            fence: status.fence.map(|fence| fence.to_string()),
+            restarts: status.restarts,
+            observed_at: status.observed_at.map(|at| at.0),
+            _links: status.node.map_or(links.clone(), |node: NodeId| links.to("node", links::node(node))),
+        }
+    }
+}
+
+impl Parameters {
+    fn new(params: &Params) -> Self {
+        let Params { command, environment, working_dir, stop } = params;
+        Self {
+            command: command.clone(),
+            environment: environment.clone(),
+            working_dir: working_dir.clone(),
+            stop_signal: stop.signal.clone(),
+            stop_grace: format!("{}ms", stop.grace),
+        }
+    }
+}
+
+fn capabilities(need: &Need) -> Vec<Capability> {
+    match need {
+        Need::All(needs) => needs.iter().flat_map(capabilities).collect(),
+        Need::Has(requirement) => vec![Capability::new(requirement)],
+    }
+}
+
+impl Capability {
+    fn new(Requirement { name, kind, take }: &Requirement) -> Self {
+        match (kind, take) {
+            (None, Take::One) => Self::Name(name.clone()),
+            (kind, take) => Self::Requirement {
+                capability: name.clone(),
+                kind: kind.clone(),
+                amount: match take {
+                    Take::One => None,
+                    Take::Amount(amount) => Some(*amount),
+                },
+            },
+        }
+    }
+}
+
+/// Nothing of a deleted service is left: it is in no list any more, and its path answers so.
+pub(super) fn is_gone(record: &ServiceRecord, status: &ServiceStatus) -> bool {
+    record.desired == Desired::Absent && status.state == State::Terminated
+}
+
+#[cfg(test)]
+mod tests;
