@@ -26,6 +26,8 @@ use crate::{
 /// So much of the log is printed when a test fails.
 const LAST_LINES: usize = 200;
 
+const PREFIX: &str = "motey-node-";
+
 /// A running node. Dropped, it is killed, and so is everything that it started.
 #[derive(Debug)]
 pub struct NodeUnderTest {
@@ -40,6 +42,7 @@ pub struct NodeUnderTest {
 #[must_use]
 pub struct Builder {
     plugins: Vec<String>,
+    files: Vec<(String, Vec<u8>)>,
     config: String,
     variables: Vec<(String, String)>,
 }
@@ -48,6 +51,12 @@ impl Builder {
     /// By their ids.
     pub fn plugins(mut self, ids: &[&str]) -> Self {
         self.plugins.extend(ids.iter().map(|id| (*id).to_owned()));
+        self
+    }
+
+    /// A file beside the plugins, whatever it is.
+    pub fn file(mut self, name: &str, bytes: &[u8]) -> Self {
+        self.files.push((name.to_owned(), bytes.to_owned()));
         self
     }
 
@@ -75,12 +84,15 @@ impl Builder {
     /// Makes everything and starts nothing.
     #[track_caller]
     pub fn prepare(self) -> NodeUnderTest {
-        let place = tempfile::Builder::new().prefix("motey-node-").tempdir().expect("a temporary directory");
+        let place = tempfile::Builder::new().prefix(PREFIX).tempdir().expect("a temporary directory");
         let node = NodeUnderTest { place, port: free_port(), variables: self.variables, host: None };
         let plugins = node.root().join("plugins");
         fs::create_dir(&plugins).expect("a directory for plugins");
         for id in &self.plugins {
             put_in(&artifacts::plugin(id), &plugins);
+        }
+        for (name, bytes) in &self.files {
+            fs::write(plugins.join(name), bytes).expect("a file among the plugins");
         }
         let config = format!(
             "[general]\nnode_name = \"under-test\"\nstate_dir = {state:?}\nrun_dir = {run:?}\n\
@@ -107,6 +119,12 @@ impl NodeUnderTest {
     /// blueprint's programs, and [`Self::processes`] sees them whatever they do.
     pub fn mark(&self) -> String {
         self.root().display().to_string()
+    }
+
+    /// A service's name that no other test has, and nothing else on the machine: its instances' names begin with it.
+    pub fn unique(&self, name: &str) -> String {
+        let random = self.root().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        format!("{name}-{}", random.trim_start_matches(PREFIX))
     }
 
     pub fn root(&self) -> &Path {

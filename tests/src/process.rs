@@ -119,3 +119,31 @@ impl Process {
         marks.iter().any(|mark| texts().any(|text| text.contains(mark)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_marked_process_is_found_read_and_ended_with_its_children() {
+        let mark = format!("mark-of-{}", std::process::id());
+        let script = "sleep 86400 & exec sleep 86399";
+        let mut child =
+            Command::new("sh").args(["-c", script]).env("MOTEY_INSTANCE", &mark).spawn().expect("a shell");
+        wait_until(Duration::from_secs(10), "both sleep", || {
+            marked(&[&mark]).iter().filter(|it| it.arguments[0] == "sleep").count() == 2
+        });
+        let found = marked(&[&mark]);
+        assert!(found.iter().all(|it| it.instance() == Some(mark.as_str()) && it.lives()), "{found:#?}");
+        let own =
+            found.iter().find(|it| it.pid == child.id().cast_signed()).expect("the child is among them");
+        assert_eq!(own.parent, std::process::id().cast_signed());
+
+        end_all(&[&mark]);
+        assert!(!own.lives(), "a zombie does not live");
+        assert!(marked(&[&mark]).is_empty());
+        child.wait().expect("it has ended");
+    }
+}
