@@ -169,6 +169,12 @@ pub fn descendants(root: i32) -> Vec<Stat> {
     found
 }
 
+/// The direct children of the calling thread, zombies among them. None where the kernel was built without that list.
+pub fn children() -> Vec<Pid> {
+    let list = fs::read_to_string("/proc/thread-self/children").unwrap_or_default();
+    list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
+}
+
 /// The living processes whose environment, as it was at their `exec`, holds this variable. Only what this user may see.
 pub fn with_environment(key: &str, value: &str) -> Vec<Process> {
     let wanted = format!("{key}={value}");

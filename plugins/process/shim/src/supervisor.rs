@@ -22,6 +22,9 @@ use crate::state::{Description, Exit, Identity, MOST_GRACE_MS, StopOrder};
 /// How long to wait before what is left of a killed tree is killed again: it may have forked meanwhile.
 const KILL_AGAIN: Duration = Duration::from_millis(50);
 
+/// Layers of a dying tree that are taken off in a row.
+const PEELS: u32 = 64;
+
 /// Reads from one output in a row, so that a program that never stops printing does not keep a stop waiting.
 const READS_IN_A_ROW: usize = 16;
 
@@ -87,7 +90,22 @@ impl Supervisor {
         };
         if due {
             kill_tree(self.identity.shim.pid(), self.group.as_ref());
-            self.phase = Phase::Killing(now + KILL_AGAIN);
+            self.peel();
+            self.phase = Phase::Killing(Instant::now() + KILL_AGAIN);
+        }
+    }
+
+    /// Kills the children, whose children become the shim's and are killed next: so fast that one who only forks and goes, and is
+    /// somebody else before a walk through procfs has come to it, is caught.
+    fn peel(&mut self) {
+        for _ in 0..PEELS {
+            // not reaped in between, so that no number can be somebody else's
+            for child in process::children() {
+                let _ = rustix::process::kill_process(child, Signal::KILL);
+            }
+            if !self.reap() {
+                return;
+            }
         }
     }
 
