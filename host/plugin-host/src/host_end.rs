@@ -87,3 +87,45 @@ impl Endpoint for HostEnd {
     /// A plugin does not close its host.
     fn close(&self, _: Duration) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use motey_plugin_ops::Code;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Names(Mutex<Vec<String>>);
+
+    impl Listener for Names {
+        fn log(&self, _: &str, record: LogRecord) {
+            self.0.lock().unwrap().push(record.message);
+        }
+        fn capabilities(&self, _: &str, capabilities: Vec<Capability>) -> Result<(), Busy> {
+            self.0.lock().unwrap().extend(capabilities.into_iter().map(|capability| capability.name));
+            Ok(())
+        }
+        fn instance(&self, _: &str, _: Instance) -> Result<(), Busy> {
+            Err(Busy)
+        }
+    }
+
+    #[test]
+    fn news_is_heard_and_nonsense_is_answered() {
+        let names = Arc::new(Names::default());
+        let end = HostEnd { plugin: "p".into(), listener: names.clone(), closed: Arc::default() };
+        let capabilities = br#"{"capabilities":[{"name":"cpu","kind":"resource","supply":{"amount":1}}]}"#;
+        let code = |op, body: &[u8]| end.hear(op, body).map_err(|error| error.code);
+        assert_eq!(code(op::host::CAPABILITIES, capabilities), Ok(()));
+        assert_eq!(code(op::host::LOG, br#"{"level":"warn","target":"t","message":"m"}"#), Ok(()));
+        assert_eq!(code(op::host::INSTANCE, br#"{"name":"a","state":"gone"}"#), Err(Code::Busy));
+        assert_eq!(code(op::host::INSTANCE, br#"{"name":"a","state":"lost"}"#), Err(Code::Invalid));
+        assert_eq!(code(op::host::CAPABILITIES, b"\xff"), Err(Code::Invalid));
+        assert_eq!(code("shutdown/1", b"{}"), Err(Code::Unsupported));
+        end.closed.store(true, Ordering::Release);
+        assert_eq!(code(op::host::CAPABILITIES, capabilities), Err(Code::Closed));
+        assert_eq!(*names.0.lock().unwrap(), ["cpu", "m"]);
+    }
+}

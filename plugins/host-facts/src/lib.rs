@@ -132,4 +132,15 @@ mod tests {
         assert_eq!(refused.code, Code::Invalid);
         assert!(refused.message.contains("`interval`"), "{refused}");
     }
+
+    #[test]
+    fn it_tells_once_and_ends_with_the_wish() {
+        let host = HostInfo { state_dir: "/".into(), ..HostInfo::default() };
+        let provider = HostFacts::new(Value::Null, Host::detached(host)).ok().unwrap();
+        let cancel = Cancel::new().unwrap();
+        let wish = cancel.clone();
+        let watching = thread::spawn(move || provider.watch(&wish));
+        cancel.cancel();
+        watching.join().unwrap().unwrap();
+    }
 }
