@@ -1,0 +1,28 @@
+//! How much a blueprint may be. Each bound is far above what people write and far below what hurts a small node.
+
+/// The longest blueprint, in bytes.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// Lists and maps inside one another.
+pub(crate) const MAX_DEPTH: usize = 64;
+
+/// Keys and values, every alias counted as what it stands for.
+pub(crate) const MAX_NODES: usize = 50_000;
+
+/// Bytes of text in all scalars, every alias counted as what it stands for.
+pub(crate) const MAX_TEXT: usize = 2 * MAX_BYTES;
+
+/// Slots of one image.
+pub(crate) const MAX_REPLICAS: u64 = 1000;
+
+/// Slots of one service.
+pub(crate) const MAX_SLOTS: u64 = 10_000;
+
+/// Milliseconds of grace before a kill: one hour.
+pub(crate) const MAX_GRACE: u64 = 3_600_000;
+
+/// Bytes of one argument or variable: Linux refuses to start a program with a longer one.
+pub(crate) const MAX_ARGUMENT: usize = 128 * 1024 - 1;
+
+/// Diagnostics that one answer lists; one more says how many there were.
+pub(crate) const MAX_DIAGNOSTICS: usize = 100;

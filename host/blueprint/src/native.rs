@@ -1,0 +1,204 @@
+//! Motey's own blueprint: a service and its images.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use motey_core::id::{EngineName, ImageKey, ServiceName};
+use motey_core::spec::{ImageSpec, Need, Params, Replicas, Restart};
+
+use crate::bounds::{MAX_REPLICAS, MAX_SLOTS};
+use crate::diagnostic::DiagnosticKind as Kind;
+use crate::fields::Fields;
+use crate::key::{self, Keys};
+use crate::path::quoted;
+use crate::read::{At, is_null};
+use crate::report::Report;
+use crate::schema::Level;
+use crate::tree::{Node, Value};
+use crate::{need, parameters};
+
+/// Characters of an image's name.
+const LONGEST_NAME: usize = 1024;
+
+const RESTARTS: &[(&str, Restart)] =
+    &[("always", Restart::Always), ("on-failure", Restart::OnFailure), ("never", Restart::Never)];
+
+/// Reads the whole blueprint; without a result only when a mistake was noted.
+pub(crate) fn service(
+    root: Option<&Node>,
+    report: &mut Report<'_>,
+) -> Option<(ServiceName, Vec<Arc<ImageSpec>>)> {
+    let fields = Fields::of(top_level(root, report)?, Level::Service, report)?;
+    let name = fields.required("service_name", report).and_then(|at| {
+        let text = report.text(at)?;
+        report.checked(at, Kind::Value, ServiceName::new(&text))
+    });
+    let images = fields.required("images", report).and_then(|at| images(at, report));
+    Some((name?, images?))
+}
+
+fn top_level<'n>(root: Option<&'n Node>, report: &mut Report<'_>) -> Option<At<'n>> {
+    let wanted = "a blueprint is a map with `service_name` and `images`";
+    let (kind, start, message) = match root.map(|node| (&node.value, node)) {
+        Some((Value::Map(_), node)) => return Some(At::root(node)),
+        Some((Value::List(_), node)) => {
+            (Kind::Type, node.start, format!("the top level is a list: {wanted}"))
+        }
+        Some((Value::Scalar(scalar), node)) if !is_null(scalar) => {
+            (Kind::Type, node.start, format!("the top level is the text {}: {wanted}", quoted(&scalar.text)))
+        }
+        _ if report.is_clean() => (Kind::Missing, 0, format!("the blueprint is empty: {wanted}")),
+        _ => return None,
+    };
+    report.add(kind, "", start, message);
+    None
+}
+
+/// An image that has everything but, perhaps, its key.
+struct Draft {
+    key: Option<ImageKey>,
+    base: String,
+    image: String,
+    engines: Vec<EngineName>,
+    replicas: u16,
+    need: Need,
+    params: Params,
+    restart: Restart,
+}
+
+fn images(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Arc<ImageSpec>>> {
+    let list = report.list(at)?;
+    if list.items.is_empty() && list.whole {
+        report.refuse(Kind::Missing, at, "a service needs at least one image: add one");
+        return None;
+    }
+    let mut keys = Keys::default();
+    let mut users = HashMap::new();
+    let drafts: Vec<Option<Draft>> =
+        at.each(list).map(|entry| image(entry, &mut keys, &mut users, report)).collect();
+    let drafts = drafts.into_iter().collect::<Option<Vec<_>>>()?;
+    let slots: u64 = drafts.iter().map(|draft| u64::from(draft.replicas)).sum();
+    if slots > MAX_SLOTS {
+        let message = format!(
+            "the images have {slots} replicas together and {MAX_SLOTS} are allowed: split the service"
+        );
+        report.refuse(Kind::Limit, at, message);
+        return None;
+    }
+    drafts.into_iter().map(|draft| finished(draft, &mut keys).map(Arc::new)).collect()
+}
+
+fn finished(draft: Draft, keys: &mut Keys) -> Option<ImageSpec> {
+    let Draft { key, base, image, engines, replicas, need, params, restart } = draft;
+    let key = match key {
+        Some(key) => key,
+        None => keys.derive(&base)?,
+    };
+    Some(ImageSpec { key, image, engines, replicas: Replicas::Count(replicas), need, params, restart })
+}
+
+fn image(
+    at: At<'_>,
+    keys: &mut Keys,
+    users: &mut HashMap<ImageKey, String>,
+    report: &mut Report<'_>,
+) -> Option<Draft> {
+    let place = at.path.clone();
+    let fields = Fields::of(at, Level::Image, report)?;
+    let image = fields.required("name", report).and_then(|at| image_name(at, report));
+    let key =
+        fields.get("key").map_or(Some(None), |at| chosen_key(at, &place, keys, users, report).map(Some));
+    let engines = fields.get("engine").map_or(Some(Vec::new()), |at| engines(at, report));
+    let replicas = fields.get("replicas").map_or(Some(1), |at| replicas(at, report));
+    let need = fields.get("capabilities").map_or(Some(Need::nothing()), |at| need::read(at, report));
+    let restart = fields.get("restart").map_or(Some(Restart::default()), |at| report.choice(at, RESTARTS));
+    let parameters = match fields.get("parameters") {
+        Some(at) => parameters::read(at, report),
+        None => Some(parameters::Parameters::default()),
+    };
+    let (image, key, parameters) = (image?, key?, parameters?);
+    let base = key::base(parameters.container_name.as_deref().unwrap_or(&image));
+    let (engines, replicas, need, restart) = (engines?, replicas?, need?, restart?);
+    Some(Draft { key, base, image, engines, replicas, need, params: parameters.params, restart })
+}
+
+fn image_name(at: &At<'_>, report: &mut Report<'_>) -> Option<String> {
+    let name = report.text(at)?;
+    let fits = (1..=LONGEST_NAME).contains(&name.chars().count())
+        && !name.chars().any(char::is_control)
+        && name.trim() == name;
+    if !fits {
+        let rule = format!("1 to {LONGEST_NAME} characters, no control characters, no spaces around it");
+        report.refuse(Kind::Value, at, format!("{} is not a valid image name: {rule}", quoted(&name)));
+    }
+    fits.then_some(name)
+}
+
+fn chosen_key(
+    at: &At<'_>,
+    image: &str,
+    keys: &mut Keys,
+    users: &mut HashMap<ImageKey, String>,
+    report: &mut Report<'_>,
+) -> Option<ImageKey> {
+    let text = report.text(at)?;
+    let key = report.checked(at, Kind::Value, ImageKey::new(&text))?;
+    if keys.take(&key) {
+        users.insert(key.clone(), image.to_owned());
+        return Some(key);
+    }
+    let first = users.get(&key).map_or("another image", String::as_str);
+    report.refuse(Kind::Duplicate, at, format!("{first} has the key `{key}` too: give each image its own"));
+    None
+}
+
+fn engines(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<EngineName>> {
+    let Some(list) = at.as_list() else {
+        return engine(at, report).map(|engine| vec![engine]);
+    };
+    if list.items.is_empty() && list.whole {
+        report.refuse(Kind::Value, at, "names no engine: name one, or leave `engine` out for any that can");
+        return None;
+    }
+    let mut engines = Vec::new();
+    for at in at.each(list) {
+        let Some(engine) = engine(&at, report) else { continue };
+        if engines.contains(&engine) {
+            report.refuse(
+                Kind::Duplicate,
+                &at,
+                format!("the engine `{engine}` is here twice: keep the first"),
+            );
+        } else {
+            engines.push(engine);
+        }
+    }
+    Some(engines)
+}
+
+fn engine(at: &At<'_>, report: &mut Report<'_>) -> Option<EngineName> {
+    if at.as_map().is_some() {
+        return report.wrong_type(at, "an engine's name or a list of them");
+    }
+    let text = report.text(at)?;
+    report.checked(at, Kind::Value, EngineName::new(&text))
+}
+
+fn replicas(at: &At<'_>, report: &mut Report<'_>) -> Option<u16> {
+    if matches!(&at.node.value, Value::Scalar(scalar) if scalar.text == "every-node") {
+        let message =
+            "`every-node` is not built yet: this version cannot run an image on each node, only a number";
+        report.refuse(Kind::Unsupported, at, message);
+        return None;
+    }
+    let count = report.whole(at)?;
+    if !(1..=MAX_REPLICAS).contains(&count) {
+        report.refuse(
+            Kind::Value,
+            at,
+            format!("{count} replicas are not possible: write 1 to {MAX_REPLICAS}"),
+        );
+        return None;
+    }
+    u16::try_from(count).ok()
+}

@@ -1,0 +1,188 @@
+//! The keys of a native blueprint, level by level, and what becomes of each.
+//!
+//! Keys that a later version brings stand here too: they are checked for shape and refused by their own name. To
+//! build one, turn its line into [`Meaning::Now`] and read it where its level is read.
+
+use crate::alias;
+
+/// Where a key may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    Service,
+    Image,
+    Parameters,
+    Capability,
+}
+
+/// A key, and what becomes of it.
+pub(crate) struct Word {
+    pub(crate) name: &'static str,
+    pub(crate) meaning: Meaning,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Meaning {
+    /// It is read.
+    Now,
+    /// It is read as that native key.
+    As(&'static str),
+    /// It is accepted in this shape and changes nothing.
+    NoEffect(Shape),
+    /// It is not built yet.
+    Later(Shape, Cannot),
+    /// `default` changes nothing; the other choices are not built yet.
+    OnlyDefault { default: Option<&'static str>, others: &'static [&'static str], cannot: Cannot },
+    /// It will not be built; this is what to write.
+    Instead(&'static str),
+}
+
+/// Completes "this version cannot …".
+pub(crate) type Cannot = &'static str;
+
+/// As much of a value's shape as can be checked before the value means anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Any,
+    Text,
+    Flag,
+    /// `true` alone.
+    Yes,
+    List,
+    Map,
+    TextOrList,
+    ListOrMap,
+}
+
+impl Level {
+    /// The native keys.
+    pub(crate) const fn words(self) -> &'static [Word] {
+        match self {
+            Self::Service => SERVICE,
+            Self::Image => IMAGE,
+            Self::Parameters => PARAMETERS,
+            Self::Capability => CAPABILITY,
+        }
+    }
+
+    /// What a key means here, in today's words or in those of 2017.
+    pub(crate) fn meaning(self, key: &str) -> Option<Meaning> {
+        let native = self.words().iter().find(|word| word.name == key);
+        native.or_else(|| alias::find(self, key)).map(|word| word.meaning)
+    }
+
+    /// How messages call the place.
+    pub(crate) const fn place(self) -> &'static str {
+        match self {
+            Self::Service => "at the top level",
+            Self::Image => "in an entry of `images`",
+            Self::Parameters => "under `parameters`",
+            Self::Capability => "in an entry of `capabilities`",
+        }
+    }
+
+    /// Another level that has this key.
+    pub(crate) fn home_of(key: &str) -> Option<Self> {
+        [Self::Service, Self::Image, Self::Parameters]
+            .into_iter()
+            .find(|level| level.words().iter().any(|word| word.name == key))
+    }
+}
+
+const fn now(name: &'static str) -> Word {
+    Word { name, meaning: Meaning::Now }
+}
+
+const fn later(name: &'static str, shape: Shape, cannot: Cannot) -> Word {
+    Word { name, meaning: Meaning::Later(shape, cannot) }
+}
+
+const SERVICE: &[Word] = &[
+    now("service_name"),
+    now("images"),
+    Word {
+        name: "on_node_loss",
+        meaning: Meaning::OnlyDefault {
+            default: None,
+            others: &["reschedule", "wait"],
+            cannot: "place a service on other nodes",
+        },
+    },
+];
+
+const IMAGE: &[Word] = &[
+    now("name"),
+    now("key"),
+    now("engine"),
+    now("replicas"),
+    now("capabilities"),
+    now("parameters"),
+    now("restart"),
+    Word {
+        name: "run",
+        meaning: Meaning::OnlyDefault {
+            default: Some("service"),
+            others: &["job"],
+            cannot: "run an image to its end; `restart: on-failure` comes closest",
+        },
+    },
+    Word {
+        name: "on_capability_loss",
+        meaning: Meaning::OnlyDefault {
+            default: Some("keep"),
+            others: &["stop", "move"],
+            cannot: "act when a capability goes",
+        },
+    },
+    later("uses", Shape::List, "connect images with each other"),
+    later("depends_on", Shape::ListOrMap, "start images in an order"),
+    later("health", Shape::Map, "check whether an instance is healthy"),
+    later("near", Shape::TextOrList, "place images by each other"),
+    later("apart", Shape::TextOrList, "place images by each other"),
+];
+
+const PARAMETERS: &[Word] = &[
+    now("command"),
+    now("environment"),
+    now("working_dir"),
+    now("stop_signal"),
+    now("stop_grace"),
+    later("ports", Shape::ListOrMap, "publish ports"),
+    later("volumes", Shape::ListOrMap, "mount volumes"),
+    later("devices", Shape::ListOrMap, "hand devices to an instance"),
+    later("files", Shape::Map, "bring files into an instance"),
+    later("limits", Shape::Map, "limit what an instance uses"),
+    later("user", Shape::Text, "start an instance as another user"),
+    later("hostname", Shape::Text, "set a host name"),
+    later("entrypoint", Shape::TextOrList, "replace an image's entry point: only its `command`"),
+    later("tmpfs", Shape::ListOrMap, "mount memory file systems"),
+    later("read_only", Shape::Flag, "make an instance's file system read-only"),
+    later("cap_add", Shape::List, "add kernel capabilities"),
+    later("cap_drop", Shape::List, "drop kernel capabilities"),
+    later("init", Shape::Flag, "put an init process into an instance"),
+    later("log", Shape::Map, "configure an instance's log"),
+    later("labels", Shape::ListOrMap, "set labels of your own"),
+    later("pull", Shape::Text, "choose when an image is pulled"),
+];
+
+const NO_CONSTRAINTS: Cannot = "compare properties of a capability, only ask by name, `type` and `amount`";
+
+const CAPABILITY: &[Word] = &[
+    now("capability"),
+    now("type"),
+    now("amount"),
+    later("not", Shape::Flag, "ask for the absence of a capability"),
+    later("label", Shape::Text, "ask for a node's labels"),
+    later("is", Shape::Text, "ask for a node's labels"),
+    later("any", Shape::List, "choose between needs"),
+    later("all", Shape::List, "nest needs: list them under `capabilities`"),
+    later("size", Shape::Map, NO_CONSTRAINTS),
+    later("version", Shape::Any, NO_CONSTRAINTS),
+];
+
+/// What typed constraints (`size: { ge: 512 MB }`) will compare with.
+const OPERATORS: &[&str] = &["eq", "ne", "lt", "le", "gt", "ge", "range", "in", "matches", "version"];
+
+/// Whether a map under an unknown key of a capability looks like a typed constraint, and what to say of it then.
+pub(crate) fn constraint<'k>(mut keys: impl Iterator<Item = &'k str>) -> Option<Cannot> {
+    keys.all(|key| OPERATORS.contains(&key)).then_some(NO_CONSTRAINTS)
+}

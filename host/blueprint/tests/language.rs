@@ -1,0 +1,172 @@
+//! What a blueprint means when nothing is wrong with it.
+
+use motey_blueprint::{Blueprint, parse};
+use motey_core::spec::{Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, StopRule, Take};
+
+fn yaml(text: &str) -> Blueprint {
+    parse(Format::Yaml, text.as_bytes()).unwrap_or_else(|refused| panic!("{refused}"))
+}
+
+fn json(text: &str) -> Blueprint {
+    parse(Format::Json, text.as_bytes()).unwrap_or_else(|refused| panic!("{refused}"))
+}
+
+/// The only image of a service with these lines in it.
+fn image(lines: &str) -> ImageSpec {
+    let blueprint = yaml(&format!("service_name: x\nimages:\n  - name: a\n{lines}"));
+    let [image] = blueprint.spec.images.as_slice() else { panic!("one image") };
+    image.as_ref().clone()
+}
+
+fn keys(blueprint: &Blueprint) -> Vec<&str> {
+    blueprint.spec.images.iter().map(|image| image.key.as_str()).collect()
+}
+
+fn has(name: &str, kind: Option<&str>, take: Take) -> Need {
+    Need::Has(Requirement { name: name.into(), kind: kind.map(Into::into), take })
+}
+
+#[test]
+fn everything_that_works_now() {
+    let text = r#"
+service_name: cell-7 quality
+images:
+  - name: registry.local/vision:2.1
+    key: eyes
+    engine: [docker, podman]
+    replicas: 3
+    capabilities:
+      - zigbee
+      - { capability: memory, type: resource, amount: 512 MB }
+      - { capability: cpu, amount: 0.5 }
+      - { capability: license, amount: 2 }
+    parameters:
+      command: [/bin/serve, --port, 80]
+      environment: { MODE: fast, RATIO: 010 }
+      working_dir: /srv
+      stop_signal: SIGINT
+      stop_grace: 2m
+    run: service
+    restart: on-failure
+    on_capability_loss: keep
+"#;
+    let Blueprint { name, spec } = yaml(text);
+    assert_eq!(name.as_str(), "cell-7 quality");
+    assert_eq!((spec.source.format, &*spec.source.text), (Format::Yaml, text));
+    let expected = ImageSpec {
+        key: "eyes".parse().expect("a key"),
+        image: "registry.local/vision:2.1".into(),
+        engines: vec!["docker".parse().expect("a name"), "podman".parse().expect("a name")],
+        replicas: Replicas::Count(3),
+        need: Need::All(vec![
+            has("zigbee", None, Take::One),
+            has("memory", Some("resource"), Take::Amount(512_000_000)),
+            has("cpu", None, Take::Amount(500)),
+            has("license", None, Take::Amount(2)),
+        ]),
+        params: Params {
+            command: ["/bin/serve", "--port", "80"].map(Into::into).into(),
+            environment: [("MODE", "fast"), ("RATIO", "010")].map(|(k, v)| (k.into(), v.into())).into(),
+            working_dir: Some("/srv".into()),
+            stop: StopRule { signal: Some("SIGINT".into()), grace: 120_000 },
+        },
+        restart: Restart::OnFailure,
+    };
+    assert_eq!(spec.images.iter().map(AsRef::as_ref).collect::<Vec<_>>(), [&expected]);
+}
+
+#[test]
+fn what_is_left_out() {
+    let image = image("");
+    assert_eq!(image.key.as_str(), "a");
+    assert!(image.engines.is_empty());
+    assert_eq!(image.replicas, Replicas::Count(1));
+    assert_eq!(image.need, Need::nothing());
+    assert_eq!(image.params, Params::default());
+    assert_eq!(image.restart, Restart::Always);
+}
+
+#[test]
+fn a_scalar_means_what_its_key_says() {
+    let image = image(
+        "    parameters:\n      environment: { A: 010, B: yes, C: 22:22, D: 1e3, E: 0x1F, F: 1_000, G: 2024-01-01, \
+         H: '~', I: !!str 7, J: .inf, K: 'null', L: 0.10 }\n",
+    );
+    let read: Vec<_> = image.params.environment.values().map(String::as_str).collect();
+    let written =
+        ["010", "yes", "22:22", "1e3", "0x1F", "1_000", "2024-01-01", "~", "7", ".inf", "null", "0.10"];
+    assert_eq!(read, written);
+    assert_eq!(yaml("service_name: 0777\nimages: [{name: no}]\n").name.as_str(), "0777");
+}
+
+#[test]
+fn a_command_line_is_split_and_not_expanded() {
+    let command =
+        image("    parameters: { command: \"sh -c 'echo $$ $HOME > /dev/null'\" }\n").params.command;
+    assert_eq!(command, ["sh", "-c", "echo $$ $HOME > /dev/null"]);
+    assert!(image("    parameters: { command: [] }\n").params.command.is_empty());
+}
+
+#[test]
+fn two_dollars_and_a_brace_are_one_dollar_and_a_brace() {
+    let command =
+        image("    parameters: { command: [\"a$${b}\", \"$$${c}\", \"$d {e} $\"] }\n").params.command;
+    assert_eq!(command, ["a${b}", "$${c}", "$d {e} $"]);
+}
+
+#[test]
+fn environment_as_docker_lists_it() {
+    let image = image("    parameters: { environment: [A=1, 'B=c=d', E=] }\n");
+    let expected = [("A", "1"), ("B", "c=d"), ("E", "")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    assert_eq!(image.params.environment, expected.into());
+}
+
+#[test]
+fn keys_come_from_names_and_step_aside_for_chosen_ones() {
+    let text = "service_name: x\nimages: [{name: r/a:1}, {name: a}, {name: b, key: a-2}, {name: A}, {name: /bin/a}]\n";
+    assert_eq!(keys(&yaml(text)), ["a", "a-3", "a-2", "a-4", "a-5"]);
+    let named = "service_name: x\nimages: [{name: a, parameters: {name: My_Web}}, {name: a, key: k, parameters: {name: n}}]\n";
+    assert_eq!(keys(&yaml(named)), ["my-web", "k"]);
+}
+
+#[test]
+fn aliases_stand_for_whole_values() {
+    let text = "service_name: x\nimages:\n  - {name: a, parameters: &p {command: [run]}}\n  - {name: b, parameters: *p}\n";
+    let images = yaml(text).spec.images;
+    assert_eq!(images[0].params, images[1].params);
+}
+
+#[test]
+fn the_words_of_2017_that_change_nothing() {
+    let plain = image("    engine: docker\n");
+    let dressed = image(
+        "    engine: docker\n    parameters: { detach: true, stream: false, stdout: true, stderr: true, remove: true, \
+         auto_remove: false }\n",
+    );
+    assert_eq!(plain, dressed);
+    assert_eq!(yaml("service_name: x\nnode_type: master\nimages: [{name: a}]\n").spec.images.len(), 1);
+    let need = image("    capabilities: [{ capability: z, capability_type: hardware }]\n").need;
+    assert_eq!(need, Need::All(vec![has("z", Some("hardware"), Take::One)]));
+}
+
+#[test]
+fn json_says_the_same() {
+    let from_yaml = yaml(
+        "service_name: x\nimages:\n  - name: a\n    replicas: 2\n    capabilities: [{capability: cpu, amount: 1.5}]\n    \
+         parameters: {command: [serve, 80], environment: {A: true, B: \"\\u00e4\"}}\n",
+    );
+    let text = "\u{FEFF}{\"service_name\": \"x\",\n\t\"images\":\r\n[{\"name\":\"\\u0061\", \"replicas\": 2, \"capabilities\"\n:\
+                [{\"capability\": \"cpu\", \"amount\": 1.5}], \"parameters\":\
+                {\"command\": [\"serve\", 80], \"environment\": {\"A\": true, \"B\": \"\\u00e4\"}}}]}";
+    let from_json = json(text);
+    assert_eq!(from_yaml.spec.images, from_json.spec.images);
+    assert_eq!((from_json.spec.source.format, &*from_json.spec.source.text), (Format::Json, text));
+}
+
+#[test]
+fn a_byte_order_mark_and_foreign_line_ends_change_nothing_but_the_source() {
+    let plain = yaml("service_name: x\nimages:\n  - name: a\n");
+    let windows = yaml("\u{FEFF}service_name: x\r\nimages:\r\n  - name: a\r\n");
+    assert_eq!(plain.spec.images, windows.spec.images);
+    assert!(windows.spec.source.text.starts_with('\u{FEFF}'));
+}
