@@ -1,0 +1,218 @@
+//! The written form of a spec.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use motey_core::id::{EngineName, ImageKey};
+use motey_core::spec::{
+    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
+};
+use serde::{Deserialize, Serialize};
+
+use super::text::Text;
+use super::{CodecError, MAX_NEED_DEPTH};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct SpecForm {
+    images: Vec<ImageForm>,
+    source: SourceForm,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SourceForm {
+    format: FormatForm,
+    text: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FormatForm {
+    Yaml,
+    Json,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ImageForm {
+    key: Text<ImageKey>,
+    image: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    engines: Vec<Text<EngineName>>,
+    replicas: u16,
+    need: NeedForm,
+    params: ParamsForm,
+    restart: RestartForm,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RestartForm {
+    Always,
+    OnFailure,
+    Never,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ParamsForm {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    command: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    environment: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    working_dir: Option<String>,
+    stop: StopForm,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StopForm {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signal: Option<String>,
+    grace_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum NeedForm {
+    All(Vec<NeedForm>),
+    Has(RequirementForm),
+}
+
+#[derive(Serialize, Deserialize)]
+struct RequirementForm {
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    take: TakeForm,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum TakeForm {
+    One,
+    Amount(u64),
+}
+
+impl SpecForm {
+    pub(super) fn new(spec: &Spec) -> Result<Self, CodecError> {
+        let images = spec.images.iter().map(|image| ImageForm::new(image)).collect::<Result<_, _>>()?;
+        let Source { format, text } = &spec.source;
+        let format = match format {
+            Format::Yaml => FormatForm::Yaml,
+            Format::Json => FormatForm::Json,
+        };
+        Ok(Self { images, source: SourceForm { format, text: text.as_ref().into() } })
+    }
+}
+
+impl From<SpecForm> for Spec {
+    fn from(form: SpecForm) -> Self {
+        let format = match form.source.format {
+            FormatForm::Yaml => Format::Yaml,
+            FormatForm::Json => Format::Json,
+        };
+        Self {
+            images: form.images.into_iter().map(|image| Arc::new(image.into())).collect(),
+            source: Source { format, text: form.source.text.into() },
+        }
+    }
+}
+
+impl ImageForm {
+    fn new(image: &ImageSpec) -> Result<Self, CodecError> {
+        let ImageSpec { key, image, engines, replicas: Replicas::Count(replicas), need, params, restart } =
+            image.clone();
+        let need = NeedForm::new(need, MAX_NEED_DEPTH)
+            .ok_or_else(|| CodecError::TooDeep { image: key.to_string() })?;
+        Ok(Self {
+            key: Text(key),
+            image,
+            engines: engines.into_iter().map(Text).collect(),
+            replicas,
+            need,
+            params: params.into(),
+            restart: restart.into(),
+        })
+    }
+}
+
+impl From<ImageForm> for ImageSpec {
+    fn from(form: ImageForm) -> Self {
+        let ImageForm { key: Text(key), image, engines, replicas, need, params, restart } = form;
+        Self {
+            key,
+            image,
+            engines: engines.into_iter().map(|Text(engine)| engine).collect(),
+            replicas: Replicas::Count(replicas),
+            need: need.into(),
+            params: params.into(),
+            restart: restart.into(),
+        }
+    }
+}
+
+impl From<Restart> for RestartForm {
+    fn from(restart: Restart) -> Self {
+        match restart {
+            Restart::Always => Self::Always,
+            Restart::OnFailure => Self::OnFailure,
+            Restart::Never => Self::Never,
+        }
+    }
+}
+
+impl From<RestartForm> for Restart {
+    fn from(form: RestartForm) -> Self {
+        match form {
+            RestartForm::Always => Self::Always,
+            RestartForm::OnFailure => Self::OnFailure,
+            RestartForm::Never => Self::Never,
+        }
+    }
+}
+
+impl From<Params> for ParamsForm {
+    fn from(params: Params) -> Self {
+        let Params { command, environment, working_dir, stop: StopRule { signal, grace } } = params;
+        Self { command, environment, working_dir, stop: StopForm { signal, grace_ms: grace } }
+    }
+}
+
+impl From<ParamsForm> for Params {
+    fn from(form: ParamsForm) -> Self {
+        let ParamsForm { command, environment, working_dir, stop: StopForm { signal, grace_ms } } = form;
+        Self { command, environment, working_dir, stop: StopRule { signal, grace: grace_ms } }
+    }
+}
+
+impl NeedForm {
+    /// `None` when it is nested deeper than `levels`.
+    fn new(need: Need, levels: usize) -> Option<Self> {
+        let below = levels.checked_sub(1)?;
+        match need {
+            Need::All(needs) => {
+                needs.into_iter().map(|need| Self::new(need, below)).collect::<Option<_>>().map(Self::All)
+            }
+            Need::Has(Requirement { name, kind, take }) => {
+                let take = match take {
+                    Take::One => TakeForm::One,
+                    Take::Amount(amount) => TakeForm::Amount(amount),
+                };
+                Some(Self::Has(RequirementForm { name, kind, take }))
+            }
+        }
+    }
+}
+
+impl From<NeedForm> for Need {
+    fn from(form: NeedForm) -> Self {
+        match form {
+            NeedForm::All(needs) => Self::All(needs.into_iter().map(Self::from).collect()),
+            NeedForm::Has(RequirementForm { name, kind, take }) => {
+                let take = match take {
+                    TakeForm::One => Take::One,
+                    TakeForm::Amount(amount) => Take::Amount(amount),
+                };
+                Self::Has(Requirement { name, kind, take })
+            }
+        }
+    }
+}

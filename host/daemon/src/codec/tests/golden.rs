@@ -1,0 +1,197 @@
+//! The written form, letter by letter: a change here is a change for every file and every peer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use insta::assert_snapshot;
+use motey_core::capability::{CapId, Lease};
+use motey_core::id::{NodeId, ServiceId, ServiceName};
+use motey_core::reason::{Code, Reason};
+use motey_core::record::{
+    Assignment, Desired, Dismissed, Ended, Fence, Incarnation, InstanceKey, Revision, RevisionOrder,
+    ServiceRecord, Stamp,
+};
+use motey_core::spec::{
+    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
+};
+use motey_core::step::EventKind;
+use uuid::Uuid;
+
+use crate::codec::{CodecError, Coded, MAX_NEED_DEPTH, decode, encode, event_kind};
+
+const WRITER: Incarnation = Incarnation { count: 3, nonce: 0xbeef };
+
+fn node() -> NodeId {
+    NodeId(Uuid::from_u128(7))
+}
+
+fn fence(n: u64) -> Fence {
+    Fence { epoch: 1, owner: node(), writer: WRITER, n }
+}
+
+fn key() -> InstanceKey {
+    let slot = "vision-0".parse().expect("a slot");
+    InstanceKey { service: ServiceId(Uuid::from_u128(0xabc)), slot, fence: fence(1) }
+}
+
+fn vision() -> ImageSpec {
+    let has = |name: &str, kind: Option<&str>, take| {
+        Need::Has(Requirement { name: name.into(), kind: kind.map(Into::into), take })
+    };
+    ImageSpec {
+        key: "vision".parse().expect("a key"),
+        image: "/usr/bin/vision".into(),
+        engines: vec!["process".parse().expect("an engine")],
+        replicas: Replicas::Count(2),
+        need: Need::All(vec![
+            has("camera", Some("hardware"), Take::One),
+            has("memory", None, Take::Amount(u64::MAX)),
+        ]),
+        params: Params {
+            command: vec!["--fast".into()],
+            environment: BTreeMap::from([("MODE".into(), "day\nnight".into())]),
+            working_dir: Some("/srv".into()),
+            stop: StopRule { signal: Some("SIGINT".into()), grace: 500 },
+        },
+        restart: Restart::OnFailure,
+    }
+}
+
+fn plain() -> ImageSpec {
+    ImageSpec {
+        key: "plain".parse().expect("a key"),
+        image: "true".into(),
+        engines: vec![],
+        replicas: Replicas::Count(1),
+        need: Need::nothing(),
+        params: Params::default(),
+        restart: Restart::Never,
+    }
+}
+
+fn revision(number: u32, images: Vec<ImageSpec>) -> Revision {
+    let images = images.into_iter().map(Arc::new).collect();
+    Revision {
+        order: RevisionOrder { number, epoch: 1, owner: node(), writer: WRITER },
+        spec: Arc::new(Spec { images, source: Source { format: Format::Yaml, text: "images: []\n".into() } }),
+        scaled: BTreeMap::new(),
+    }
+}
+
+fn record() -> ServiceRecord {
+    let slot = |text: &str| text.parse().expect("a slot");
+    let engine = || "process".parse().expect("an engine");
+    let mut now = revision(2, vec![vision(), plain()]);
+    now.scaled.insert("vision".parse().expect("a key"), 3);
+    ServiceRecord {
+        id: ServiceId(Uuid::from_u128(0xabc)),
+        name: ServiceName::new("Zelle 7").expect("a name"),
+        desired: Desired::Running,
+        stamp: Stamp { absent: false, epoch: 1, owner: node(), writer: WRITER, version: 5 },
+        revision: now,
+        previous: Some(revision(1, vec![])),
+        slots: BTreeMap::from([(
+            slot("vision-0"),
+            Assignment { node: node(), engine: engine(), fence: fence(1), revision: 2 },
+        )]),
+        dismissed: BTreeSet::from([Dismissed {
+            slot: slot("vision-1"),
+            fence: fence(2),
+            node: node(),
+            engine: engine(),
+        }]),
+        holders: vec![node()],
+        ended: BTreeMap::from([
+            (slot("plain-0"), Ended::Succeeded),
+            (slot("vision-2"), Ended::GaveUp(Reason::new(Code::ExitCode, "exited with 3, five times"))),
+        ]),
+    }
+}
+
+fn written<T: Coded + PartialEq + std::fmt::Debug>(value: &T) -> String {
+    let text = encode(value).expect("it can be written");
+    assert_eq!(decode::<T>(text.as_bytes()).expect("it can be read"), *value);
+    text
+}
+
+#[test]
+fn a_record() {
+    assert_snapshot!(written(&record()), @r#"{"v":1,"id":"00000000-0000-0000-0000-000000000abc","name":"Zelle 7","desired":"running","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"version":5},"revision":{"number":2,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"vision","image":"/usr/bin/vision","engines":["process"],"replicas":2,"need":{"all":[{"has":{"name":"camera","kind":"hardware","take":"one"}},{"has":{"name":"memory","take":{"amount":18446744073709551615}}}]},"params":{"command":["--fast"],"environment":{"MODE":"day\nnight"},"working_dir":"/srv","stop":{"signal":"SIGINT","grace_ms":500}},"restart":"on_failure"},{"key":"plain","image":"true","replicas":1,"need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"scaled":{"vision":3}},"previous":{"number":1,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[],"source":{"format":"yaml","text":"images: []\n"}}},"slots":{"vision-0":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1","revision":2}},"dismissed":[{"slot":"vision-1","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.2","node":"00000000-0000-0000-0000-000000000007","engine":"process"}],"holders":["00000000-0000-0000-0000-000000000007"],"ended":{"plain-0":"succeeded","vision-2":{"gave_up":{"code":"exit.code","text":"exited with 3, five times"}}}}"#);
+}
+
+#[test]
+fn a_tombstone() {
+    let mut record = record();
+    record.desired = Desired::Absent;
+    record.stamp.absent = true;
+    record.revision = revision(2, vec![]);
+    record.previous = None;
+    record.slots.clear();
+    record.dismissed.clear();
+    record.ended.clear();
+    assert_snapshot!(written(&record), @r#"{"v":1,"id":"00000000-0000-0000-0000-000000000abc","name":"Zelle 7","desired":"absent","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"version":5},"revision":{"number":2,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[],"source":{"format":"yaml","text":"images: []\n"}}},"holders":["00000000-0000-0000-0000-000000000007"]}"#);
+}
+
+#[test]
+fn a_lease_and_the_key_of_an_instance() {
+    let of = CapId { source: "host-facts".into(), name: "dongle".into(), unit: "1-4.2".into() };
+    assert_snapshot!(written(&Lease { of, amount: 1, holder: key() }), @r#"{"v":1,"source":"host-facts","name":"dongle","unit":"1-4.2","amount":1,"holder":{"service":"00000000-0000-0000-0000-000000000abc","slot":"vision-0","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1"}}"#);
+    let of = CapId { source: "rest".into(), name: "memory".into(), unit: String::new() };
+    assert_snapshot!(written(&Lease { of, amount: u64::MAX, holder: key() }), @r#"{"v":1,"source":"rest","name":"memory","amount":18446744073709551615,"holder":{"service":"00000000-0000-0000-0000-000000000abc","slot":"vision-0","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1"}}"#);
+    assert_snapshot!(written(&key()), @r#"{"v":1,"service":"00000000-0000-0000-0000-000000000abc","slot":"vision-0","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1"}"#);
+}
+
+#[test]
+fn event_kinds_by_their_stable_text() {
+    for kind in EventKind::ALL {
+        assert_eq!(event_kind(kind.as_str()).expect("a kind"), *kind);
+    }
+    assert_snapshot!(event_kind("moved").expect_err("unknown"), @r#""moved" is not a kind of event this version of Motey knows"#);
+}
+
+#[test]
+fn unknown_fields_are_passed_over() {
+    let text = written(&record()).replace(r#""desired""#, r#""mood":{"deep":[1,{}]},"desired""#);
+    assert!(text.contains("mood"));
+    assert_eq!(decode::<ServiceRecord>(text.as_bytes()).expect("readable"), record());
+}
+
+#[test]
+fn an_unknown_version_is_refused_whatever_else_it_holds() {
+    let error = decode::<ServiceRecord>(br#"{"v":2,"something":"else"}"#).expect_err("newer");
+    assert!(matches!(error, CodecError::UnknownVersion { found: 2, .. }));
+    assert_snapshot!(error, @"this service record is written in form 2, but this version of Motey reads form 1 only: update it");
+}
+
+#[test]
+fn what_is_not_such_a_document_is_refused_with_its_place() {
+    for (text, why) in [
+        ("", "EOF while parsing a value at line 1 column 0"),
+        ("{}", "missing field `v` at line 1 column 2"),
+        (r#"{"v":1}"#, "missing field `service` at line 1 column 7"),
+        (
+            r#"{"v":1,"service":"00000000-0000-0000-0000-000000000abc","slot":"vision","fence":""}"#,
+            "\"vision\" is not a slot (image-ordinal) at line 1 column 71",
+        ),
+    ] {
+        let error = decode::<InstanceKey>(text.as_bytes()).expect_err(text);
+        assert_eq!(error.to_string(), "this is not a key of an instance as Motey writes it");
+        let CodecError::Malformed { source, .. } = error else { panic!("{text}") };
+        assert_eq!(source.to_string(), why);
+    }
+}
+
+#[test]
+fn needs_are_written_only_as_deep_as_they_can_be_read() {
+    let nested = |levels: usize| {
+        let mut image = plain();
+        for _ in 1..levels {
+            image.need = Need::All(vec![image.need]);
+        }
+        let mut record = record();
+        record.revision = revision(2, vec![image]);
+        record
+    };
+    written(&nested(MAX_NEED_DEPTH));
+    assert_snapshot!(encode(&nested(MAX_NEED_DEPTH + 1)).expect_err("too deep"), @"the needs of image plain are nested deeper than 32 levels: flatten them");
+}

@@ -1,0 +1,177 @@
+//! Whatever record the core can hold reads back as it was.
+
+use std::sync::Arc;
+
+use motey_core::capability::{CapId, Lease};
+use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
+use motey_core::reason::{Code, Reason};
+use motey_core::record::{
+    Assignment, Desired, Dismissed, Ended, Fence, Incarnation, InstanceKey, Place, Revision, RevisionOrder,
+    ServiceRecord, SlotId, Stamp,
+};
+use motey_core::spec::{
+    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
+};
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use uuid::Uuid;
+
+use crate::codec::{decode, encode};
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn records_read_back_as_they_were(record in record()) {
+        let text = encode(&record).expect("it can be written");
+        let one_line = text.starts_with(r#"{"v":1,"#) && !text.contains('\n');
+        prop_assert!(one_line, "{}", text);
+        prop_assert_eq!(decode::<ServiceRecord>(text.as_bytes()).expect("it can be read"), record);
+    }
+
+    #[test]
+    fn leases_and_keys_read_back_as_they_were(lease in lease()) {
+        let text = encode(&lease).expect("it can be written");
+        prop_assert_eq!(&decode::<Lease>(text.as_bytes()).expect("it can be read"), &lease);
+        let text = encode(&lease.holder).expect("it can be written");
+        prop_assert_eq!(decode::<InstanceKey>(text.as_bytes()).expect("it can be read"), lease.holder);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_panic(text in ".*") {
+        prop_assert!(decode::<ServiceRecord>(text.as_bytes()).is_err());
+    }
+}
+
+fn record() -> impl Strategy<Value = ServiceRecord> {
+    let who = (any::<u128>(), name(), select(vec![Desired::Running, Desired::Stopped, Desired::Absent]));
+    let what = (stamp(), revision(), option::of(revision()));
+    let slots = (
+        btree_map(slot(), assignment(), 0..3),
+        btree_set(dismissed(), 0..3),
+        vec(node(), 0..4),
+        btree_map(slot(), ended(), 0..3),
+    );
+    (who, what, slots).prop_map(|((id, name, desired), (stamp, revision, previous), slots)| {
+        let (slots, dismissed, holders, ended) = slots;
+        let stamp = Stamp { absent: desired == Desired::Absent, ..stamp };
+        let id = ServiceId(Uuid::from_u128(id));
+        ServiceRecord { id, name, desired, stamp, revision, previous, slots, dismissed, holders, ended }
+    })
+}
+
+fn lease() -> impl Strategy<Value = Lease> {
+    let of = (".*", ".*", ".*").prop_map(|(source, name, unit)| CapId { source, name, unit });
+    let holder = (any::<u128>(), slot(), fence()).prop_map(|(id, slot, fence)| InstanceKey {
+        service: ServiceId(Uuid::from_u128(id)),
+        slot,
+        fence,
+    });
+    (of, any::<u64>(), holder).prop_map(|(of, amount, holder)| Lease { of, amount, holder })
+}
+
+fn name() -> impl Strategy<Value = ServiceName> {
+    r"\PC{1,128}".prop_filter_map("a control character", |text| ServiceName::new(&text).ok())
+}
+
+fn node() -> impl Strategy<Value = NodeId> {
+    any::<u128>().prop_map(|id| NodeId(Uuid::from_u128(id)))
+}
+
+fn writer() -> impl Strategy<Value = Incarnation> {
+    (any::<u64>(), any::<u32>()).prop_map(|(count, nonce)| Incarnation { count, nonce })
+}
+
+fn stamp() -> impl Strategy<Value = Stamp> {
+    (any::<u64>(), node(), writer(), any::<u64>()).prop_map(|(epoch, owner, writer, version)| Stamp {
+        absent: false,
+        epoch,
+        owner,
+        writer,
+        version,
+    })
+}
+
+fn image_key() -> impl Strategy<Value = ImageKey> {
+    "[a-z0-9-]{1,40}".prop_map(|text| text.parse().expect("a key"))
+}
+
+fn engine() -> impl Strategy<Value = EngineName> {
+    "[a-z0-9_.-]{1,64}".prop_map(|text| text.parse().expect("an engine"))
+}
+
+fn slot() -> impl Strategy<Value = SlotId> {
+    (image_key(), any::<u16>()).prop_map(|(image, n)| SlotId { image, place: Place::Ordinal(n) })
+}
+
+fn fence() -> impl Strategy<Value = Fence> {
+    (any::<u64>(), node(), writer(), any::<u64>()).prop_map(|(epoch, owner, writer, n)| Fence {
+        epoch,
+        owner,
+        writer,
+        n,
+    })
+}
+
+fn assignment() -> impl Strategy<Value = Assignment> {
+    (node(), engine(), fence(), any::<u32>()).prop_map(|(node, engine, fence, revision)| Assignment {
+        node,
+        engine,
+        fence,
+        revision,
+    })
+}
+
+fn dismissed() -> impl Strategy<Value = Dismissed> {
+    (slot(), fence(), node(), engine()).prop_map(|(slot, fence, node, engine)| Dismissed {
+        slot,
+        fence,
+        node,
+        engine,
+    })
+}
+
+fn ended() -> impl Strategy<Value = Ended> {
+    let gave_up = (select(Code::ALL), ".*").prop_map(|(code, text)| Ended::GaveUp(Reason { code, text }));
+    prop_oneof![Just(Ended::Succeeded), gave_up]
+}
+
+fn revision() -> impl Strategy<Value = Revision> {
+    let order = (any::<u32>(), any::<u64>(), node(), writer())
+        .prop_map(|(number, epoch, owner, writer)| RevisionOrder { number, epoch, owner, writer });
+    (order, spec(), btree_map(image_key(), any::<u16>(), 0..3)).prop_map(|(order, spec, scaled)| Revision {
+        order,
+        spec: Arc::new(spec),
+        scaled,
+    })
+}
+
+fn spec() -> impl Strategy<Value = Spec> {
+    let source = (select(vec![Format::Yaml, Format::Json]), "(.|\n)*")
+        .prop_map(|(format, text)| Source { format, text: text.into() });
+    (vec(image().prop_map(Arc::new), 0..3), source).prop_map(|(images, source)| Spec { images, source })
+}
+
+fn image() -> impl Strategy<Value = ImageSpec> {
+    let restart = select(vec![Restart::Always, Restart::OnFailure, Restart::Never]);
+    let what = (image_key(), ".*", vec(engine(), 0..3), any::<u16>());
+    (what, need(), params(), restart).prop_map(|((key, image, engines, count), need, params, restart)| {
+        ImageSpec { key, image, engines, replicas: Replicas::Count(count), need, params, restart }
+    })
+}
+
+fn need() -> impl Strategy<Value = Need> {
+    let take = prop_oneof![Just(Take::One), any::<u64>().prop_map(Take::Amount)];
+    let has = (".*", option::of(".*"), take)
+        .prop_map(|(name, kind, take)| Need::Has(Requirement { name, kind, take }));
+    has.prop_recursive(4, 12, 3, |inner| vec(inner, 0..4).prop_map(Need::All))
+}
+
+fn params() -> impl Strategy<Value = Params> {
+    let stop = (option::of(".*"), any::<u64>()).prop_map(|(signal, grace)| StopRule { signal, grace });
+    (vec(".*", 0..3), btree_map(".*", ".*", 0..3), option::of(".*"), stop).prop_map(
+        |(command, environment, working_dir, stop)| Params { command, environment, working_dir, stop },
+    )
+}

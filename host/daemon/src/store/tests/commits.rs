@@ -1,0 +1,85 @@
+//! What was committed is there after the next start, and nothing else.
+
+use super::*;
+
+#[test]
+fn what_was_committed_is_loaded_at_the_next_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let mut memory = Memory::default();
+
+    let (mut store, loaded) = open(&path);
+    assert_eq!(loaded.incarnation, Incarnation { count: 1, nonce: 7 });
+    assert_eq!(Memory::from(loaded), memory);
+    let update = Txn { records: BTreeMap::from([(service(2), Arc::new(record(2, 9)))]), ..Txn::default() };
+    for txn in [deployment(1), deployment(2), deployment(3), update, removal(1)] {
+        store.commit(&txn).expect("it is written");
+        memory.apply(&txn);
+    }
+    drop(store);
+
+    let (store, loaded) = open(&path);
+    assert_eq!(loaded.incarnation.count, 2);
+    assert_eq!(loaded.records.iter().map(|record| record.id).collect::<Vec<_>>(), [1, 2, 3].map(service));
+    assert_eq!(Memory::from(loaded), memory);
+    drop(store);
+    assert_eq!(open(&path).1.incarnation.count, 3);
+    assert_eq!(integrity(&path), "ok");
+}
+
+#[test]
+fn a_lease_is_freed_before_others_are_taken_and_may_be_held_twice() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let mut memory = Memory::default();
+
+    let (mut store, _) = open(&path);
+    let again = Txn { taken: vec![lease(1), lease(1)], freed: BTreeSet::from([key(1)]), ..Txn::default() };
+    for txn in [deployment(1), deployment(2), again] {
+        store.commit(&txn).expect("it is written");
+        memory.apply(&txn);
+    }
+    drop(store);
+
+    let loaded = open(&path).1;
+    assert_eq!(loaded.leases.len(), 3);
+    assert_eq!(Memory::from(loaded), memory);
+}
+
+#[test]
+fn a_decision_without_a_written_form_leaves_the_store_usable() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let (mut store, _) = open(&path);
+
+    let mut deep = record(1, 1);
+    let mut image = ImageSpec::clone(&deep.revision.spec.images[0]);
+    for _ in 0..crate::codec::MAX_NEED_DEPTH {
+        image.need = Need::All(vec![image.need]);
+    }
+    let source = deep.revision.spec.source.clone();
+    deep.revision.spec = Arc::new(Spec { images: vec![Arc::new(image)], source });
+    let mut both = deployment(0);
+    both.records.insert(service(1), Arc::new(deep));
+    assert!(matches!(store.commit(&both), Err(StoreError::Unwritable { .. })));
+    store.commit(&deployment(2)).expect("it is written");
+    drop(store);
+
+    let loaded = open(&path).1;
+    assert_eq!(loaded.records, [record(2, 1)]);
+    assert_eq!(loaded.leases, [lease(2)]);
+}
+
+#[test]
+fn another_program_that_writes_is_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let (mut store, _) = open(&path);
+
+    let other = Connection::open(&path).expect("it opens");
+    other.execute_batch("BEGIN IMMEDIATE").expect("it takes the lock");
+    let error = store.commit(&deployment(1)).expect_err("the lock is held");
+    assert!(matches!(error, StoreError::Busy { .. }), "{error:?}");
+    other.execute_batch("ROLLBACK").expect("it gives the lock back");
+    store.commit(&deployment(1)).expect("it is written");
+}

@@ -1,0 +1,180 @@
+//! The files around the store: who may read them, what is refused, and how an old one is brought up to date.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::store::{IdentityError, StateDir, StateDirError, node_id, schema};
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("UTF-8");
+    let mut names: Vec<_> = entries.map(|entry| name(entry.expect("an entry"))).collect();
+    names.sort();
+    names
+}
+
+fn shown(error: &dyn std::error::Error, folder: &Path) -> String {
+    error.to_string().replace(&folder.display().to_string(), "<state>")
+}
+
+#[test]
+fn only_the_owner_may_read_any_of_them_and_no_drafts_are_left() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = StateDir::lock(folder.path()).expect("it is free");
+    node_id(&state, || Uuid::from_u128(5)).expect("it is kept");
+    let path = folder.path().join("motey.db");
+    let (mut store, _) = open(&path);
+    store.commit(&deployment(1)).expect("it is written");
+
+    let expected = ["lock", "motey.db", "motey.db-shm", "motey.db-wal", "motey.db.reserve", "node-id"];
+    assert_eq!(names(folder.path()), expected);
+    for name in expected {
+        let file = fs::metadata(folder.path().join(name)).expect("it is there");
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
+    }
+    assert_eq!(fs::metadata(beside(&path, ".reserve")).expect("it is there").len(), 256 * 1024);
+}
+
+#[test]
+fn a_draft_that_was_never_finished_is_made_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    fs::write(beside(&path, ".new"), "half of a database").expect("it is written");
+    fs::write(beside(&path, ".new-wal"), "half of a log").expect("it is written");
+    open(&path).0.commit(&deployment(1)).expect("it is written");
+    assert_eq!(integrity(&path), "ok");
+    assert!(names(folder.path()).iter().all(|name| !name.contains(".new")));
+}
+
+#[test]
+fn a_file_that_is_no_store_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    fs::write(&path, "not a database".repeat(100)).expect("it is written");
+    let error = refusal(&path);
+    assert!(matches!(error, StoreError::Corrupt { .. }), "{error:?}");
+    assert_snapshot!(shown(&error, folder.path()), @"<state>/motey.db is damaged or no store of Motey: move it away together with <state>/motey.db-wal, then put a copy in its place or deploy the services again");
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), "not a database".repeat(100));
+}
+
+#[test]
+fn damaged_pages_and_damaged_records_are_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let (mut store, _) = open(&path);
+    (0..50).for_each(|n| store.commit(&deployment(n)).expect("it is written"));
+    drop(store);
+    let sound = fs::read(&path).expect("it is there");
+
+    let mut torn = sound.clone();
+    torn[4096..].fill(0x5a);
+    fs::write(&path, torn).expect("it is written");
+    assert!(matches!(refusal(&path), StoreError::Corrupt { .. }));
+
+    fs::write(&path, sound).expect("it is written");
+    let _ = fs::remove_file(beside(&path, "-wal"));
+    let other = Connection::open(&path).expect("it opens");
+    other.execute("UPDATE record SET body = '{\"v\":9}' WHERE rowid = 7", []).expect("it is written");
+    drop(other);
+    let error = refusal(&path);
+    let StoreError::Corrupt { source, .. } = error else { panic!("{error:?}") };
+    assert_snapshot!(source, @"this service record is written in form 9, but this version of Motey reads form 1 only: update it");
+}
+
+#[test]
+fn a_newer_file_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    drop(open(&path));
+    let other = Connection::open(&path).expect("it opens");
+    other.pragma_update(None, "user_version", 99).expect("it is written");
+    drop(other);
+    let error = refusal(&path);
+    assert!(matches!(error, StoreError::Newer { found: 99, known: schema::NEWEST, .. }), "{error:?}");
+    assert_snapshot!(shown(&error, folder.path()), @"<state>/motey.db was written by a newer Motey (schema 99, this one knows up to 1): run that version, or put the copy <state>/motey.db.v1 in its place if there is one");
+}
+
+#[test]
+fn an_older_file_is_copied_before_it_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let old = Connection::open(&path).expect("it opens");
+    old.execute_batch(
+        "PRAGMA journal_mode = WAL; CREATE TABLE note (text TEXT); INSERT INTO note VALUES ('of old');",
+    )
+    .expect("it is written");
+    // its write-ahead log still holds everything
+    std::mem::forget(old);
+
+    let (mut store, loaded) = open(&path);
+    assert_eq!(loaded.incarnation.count, 2);
+    store.commit(&deployment(1)).expect("it is written");
+    drop(store);
+    assert_eq!(open(&path).1.records.len(), 1);
+
+    let copy = beside(&path, ".v0");
+    assert_eq!(fs::metadata(&copy).expect("it is there").permissions().mode() & 0o777, 0o600);
+    let copied = Connection::open(&copy).expect("it opens");
+    let text: String = copied.query_row("SELECT text FROM note", [], |row| row.get(0)).expect("it is there");
+    let version: i64 = copied.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
+    assert_eq!((text.as_str(), version), ("of old", 0));
+    assert!(names(folder.path()).iter().all(|name| !name.contains(".new")));
+}
+
+#[test]
+fn a_store_that_is_up_to_date_is_not_copied() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    (0..3).for_each(|_| drop(open(&path)));
+    assert!(names(folder.path()).iter().all(|name| !name.contains(".v")));
+}
+
+#[test]
+fn a_store_is_opened_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let (mut store, _) = open(&path);
+    let error = refusal(&path);
+    assert!(matches!(error, StoreError::InUse { .. }), "{error:?}");
+    assert_snapshot!(shown(&error, folder.path()), @"<state>/motey.db is in use by another moteyd: stop it, or give this one another file");
+    store.commit(&deployment(1)).expect("it is written");
+    drop(store);
+    assert_eq!(open(&path).1.incarnation.count, 2);
+}
+
+#[test]
+fn a_state_directory_is_claimed_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("made/on/the/way");
+    let first = StateDir::lock(&path).expect("it is free");
+    let error = StateDir::lock(&path).expect_err("it is taken");
+    let StateDirError::InUse { pid, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(*pid, std::process::id().to_string());
+    let text = shown(&error, folder.path()).replace(pid, "<pid>");
+    assert_snapshot!(text, @"the state directory <state>/made/on/the/way is in use by another moteyd (process <pid>): stop it, or give this one another state_dir");
+    drop(first);
+    StateDir::lock(&path).expect("it is free again");
+
+    let file = folder.path().join("a-file");
+    fs::write(&file, "").expect("it is written");
+    assert!(matches!(StateDir::lock(&file), Err(StateDirError::Io { .. })));
+}
+
+#[test]
+fn a_nodes_id_is_drawn_once_and_never_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = StateDir::lock(folder.path()).expect("it is free");
+    let id = node_id(&state, || Uuid::from_u128(5)).expect("it is kept");
+    assert_eq!(id, NodeId(Uuid::from_u128(5)));
+    assert_eq!(node_id(&state, || panic!("it is there already")).expect("it is read"), id);
+
+    let path = folder.path().join("node-id");
+    fs::write(&path, "five").expect("it is written");
+    let error = node_id(&state, || panic!("the file is there")).expect_err("it is no id");
+    assert!(matches!(error, IdentityError::NotAnId { .. }));
+    assert_snapshot!(shown(&error, folder.path()), @"<state>/node-id holds no node id: put the node's UUID back into it; remove it only if this node shall be a new one");
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), "five");
+}

@@ -1,0 +1,72 @@
+//! One transaction on its way into the file. Dropped before it is committed, it leaves nothing.
+
+use std::path::Path;
+
+use motey_core::record::InstanceKey;
+use motey_core::step::{Event, Txn};
+use rusqlite::{Connection, Transaction, TransactionBehavior, params};
+
+use super::bounds::{Bounds, Change};
+use super::error::{At, StoreError};
+use crate::codec::{self, Coded};
+
+pub(super) struct Writing<'a> {
+    transaction: Transaction<'a>,
+    path: &'a Path,
+}
+
+impl<'a> Writing<'a> {
+    pub(super) fn begin(connection: &'a mut Connection, path: &'a Path) -> Result<Self, StoreError> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).at(path)?;
+        Ok(Self { transaction, path })
+    }
+
+    pub(super) fn records(&self, txn: &Txn) -> Result<(), StoreError> {
+        let sql = "INSERT INTO record (service, body) VALUES (?1, ?2)
+                   ON CONFLICT (service) DO UPDATE SET body = excluded.body";
+        for (service, record) in &txn.records {
+            let body = encoded(record.as_ref())?;
+            self.execute(sql, params![service.0.as_bytes(), body])?;
+        }
+        Ok(())
+    }
+
+    /// First those that are freed, as the core does.
+    pub(super) fn leases(&self, txn: &Txn) -> Result<(), StoreError> {
+        for key in &txn.freed {
+            self.execute("DELETE FROM lease WHERE holder = ?1", params![holder(key)])?;
+        }
+        for lease in &txn.taken {
+            let row = params![holder(&lease.holder), encoded(lease)?];
+            self.execute("INSERT INTO lease (holder, body) VALUES (?1, ?2)", row)?;
+        }
+        Ok(())
+    }
+
+    /// Appends `events` and removes the oldest where there are now more than `bounds` allows.
+    pub(super) fn journal(&self, events: &[Event], now: i64, bounds: &Bounds) -> Result<Change, StoreError> {
+        let sql = "INSERT INTO journal (wall_ms, service, slot, kind, text) VALUES (?1, ?2, ?3, ?4, ?5)";
+        for Event { service, slot, kind, text } in events {
+            let slot = slot.as_ref().map(ToString::to_string);
+            self.execute(sql, params![now, service.0.as_bytes(), slot, kind.as_str(), text])?;
+        }
+        bounds.trim(&self.transaction, events).at(self.path)
+    }
+
+    pub(super) fn commit(self) -> Result<(), StoreError> {
+        self.transaction.commit().at(self.path)
+    }
+
+    fn execute(&self, sql: &str, row: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
+        let mut statement = self.transaction.prepare_cached(sql).at(self.path)?;
+        statement.execute(row).at(self.path).map(drop)
+    }
+}
+
+fn holder(InstanceKey { service, slot, fence }: &InstanceKey) -> String {
+    format!("{service} {slot} {fence}")
+}
+
+fn encoded<T: Coded>(value: &T) -> Result<String, StoreError> {
+    codec::encode(value).map_err(|source| StoreError::Unwritable { source })
+}
