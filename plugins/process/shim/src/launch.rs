@@ -18,7 +18,7 @@ use crate::report::{self, Kind, Report};
 use crate::ring::{Output, Ring, now_ms};
 use crate::signals::Signals;
 use crate::state::{Description, Identity};
-use crate::supervisor::{Phase, Supervisor, kill_tree};
+use crate::supervisor::{Phase, Supervisor, end_tree};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -70,7 +70,10 @@ impl Error {
 pub(crate) fn launch(dir: InstanceDir, program: &Path) -> Result<Supervisor, Error> {
     let prepare = |source| Error::Prepare { path: dir.path().to_owned(), source };
     let no_instance = || Error::NoInstance(dir.path().to_owned());
-    let lock = dir.hold().map_err(|_| no_instance())?.ok_or(Error::Runs)?;
+    let lock = match dir.hold() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_instance()),
+        held => held.map_err(prepare)?.ok_or(Error::Runs)?,
+    };
     // read under the lock: whoever removes the directory takes it too
     let description = dir.description().ok_or_else(no_instance)?;
     detach().map_err(prepare)?;
@@ -92,8 +95,7 @@ pub(crate) fn launch(dir: InstanceDir, program: &Path) -> Result<Supervisor, Err
     let told = dir.write_identity(&identity).map_err(prepare);
     let outputs = told.and_then(|()| outputs(&mut child).map_err(prepare)).map_err(|error| {
         // the program runs, but nobody could find it again
-        kill_tree(identity.shim.pid(), group.as_ref());
-        let _ = child.wait();
+        end_tree(identity.shim.pid(), group.as_ref());
         undo(error)
     })?;
     report::tell(&Report::Started);

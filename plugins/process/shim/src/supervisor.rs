@@ -203,8 +203,18 @@ impl Supervisor {
     }
 }
 
+/// Kills until there is no descendant any more.
+pub(crate) fn end_tree(shim: i32, group: Option<&Cgroup>) {
+    loop {
+        kill_tree(shim, group);
+        if matches!(rustix::process::wait(WaitOptions::empty()), Err(Errno::CHILD)) {
+            return;
+        }
+    }
+}
+
 /// One round of SIGKILL for everything in the group and everything below the shim: a process may have left the one, not both.
-pub(crate) fn kill_tree(shim: i32, group: Option<&Cgroup>) {
+fn kill_tree(shim: i32, group: Option<&Cgroup>) {
     if let Some(group) = group {
         group.kill();
     }
