@@ -77,7 +77,11 @@ impl Http {
 
     /// One request and its answer, for a node that may die in between.
     pub fn send(&self, method: &str, path: &str, kind: Option<&str>, body: &[u8]) -> io::Result<Response> {
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: motey\r\nConnection: close\r\n");
+        let host = match &self.place {
+            Place::Unix(_) => "localhost".to_owned(),
+            Place::Tcp(address) => address.to_string(),
+        };
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
         if let Some(kind) = kind {
             head.push_str(&format!("Content-Type: {kind}\r\n"));
         }

@@ -223,6 +223,19 @@ impl NodeUnderTest {
         });
     }
 
+    /// Returns when a VAL has been asked what it can do; readiness does not wait for that.
+    #[track_caller]
+    pub fn wait_engine(&self, name: &str) {
+        wait_for(SOON, || {
+            let nodes = self.http().get("/v1/nodes").expect(200).json();
+            let engines = nodes[0]["engines"].as_array().cloned().unwrap_or_default();
+            match engines.iter().any(|engine| engine["name"] == name && engine["up"] == true) {
+                true => Ok(()),
+                false => Err(format!("the engine {name} is up; there is {engines:?}")),
+            }
+        });
+    }
+
     /// The host's exit, once it has ended by itself.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.host.as_mut().and_then(|host| host.try_wait().expect("a child can be asked for its exit"))

@@ -73,6 +73,7 @@ fn delete(node: &NodeUnderTest, id: &str) {
 #[test]
 fn a_posted_blueprint_runs_and_a_delete_leaves_nothing_behind() {
     let node = NodeUnderTest::builder().plugins(&["process", "host-facts"]).start();
+    node.wait_engine("process");
     let name = node.unique("light");
     let before = node.snapshot(&[&name]);
     let id = deploy(&node, &two_images(&node, &name));

@@ -5,7 +5,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map::Entry},
-    fs, io,
+    fs::{self, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -228,6 +230,6 @@ fn compact(path: &Path, known: &BTreeMap<String, Record>) -> io::Result<()> {
         text.push(b'\n');
     }
     let fresh = path.with_extension("jsonl.new");
-    fs::write(&fresh, text)?;
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?.write_all(&text)?;
     fs::rename(&fresh, path)
 }

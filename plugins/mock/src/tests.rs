@@ -4,7 +4,10 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{self, Read},
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::OwnedFd,
+        unix::{fs::PermissionsExt, net::UnixStream},
+    },
     path::Path,
     sync::mpsc,
     thread,
@@ -89,6 +92,10 @@ fn an_instance_lives_through_its_states_and_outlives_the_plugin() {
     assert_eq!(left.len(), 1);
     assert_eq!((left[0].name.as_str(), left[0].state), ("a", InstanceState::Running));
     assert_eq!(left[0].labels["motey.fence"], "fence-of-a");
+    for file in ["instances.jsonl", "calls.jsonl"] {
+        let mode = fs::metadata(dir.path().join("mock").join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file} is nobody else's");
+    }
     let stop = StopRequest { name: "a".to_owned(), grace_ms: 0, signal: Some("SIGINT".to_owned()) };
     let stopped = val.stop(stop.clone()).unwrap();
     assert_eq!(stopped.exit, Some(Exit { code: None, signal: Some(2), oom: false }));
