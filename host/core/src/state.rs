@@ -299,6 +299,11 @@ impl Core {
         })
     }
 
+    /// An instance of this node as its engine last showed it.
+    pub fn instance(&self, key: &InstanceKey) -> Option<&Instance> {
+        self.seen.get(key)
+    }
+
     pub(crate) fn offered(&self) -> Vec<&Capability> {
         self.capabilities().collect()
     }
