@@ -114,7 +114,7 @@ impl Token {
 pub(super) fn gate(api: Arc<Api>) -> impl Filter<Extract = (), Error = Rejection> + Clone {
     warp::path::full()
         .and(warp::ext::get::<Peer>())
-        .and(warp::host::optional())
+        .and(named_host())
         .and(warp::header::headers_cloned())
         .and_then(move |path: FullPath, peer, host: Option<Authority>, headers: HeaderMap| {
             let admitted = match peer {
@@ -124,6 +124,12 @@ pub(super) fn gate(api: Arc<Api>) -> impl Filter<Extract = (), Error = Rejection
             ready(admitted.map_err(Turned::away))
         })
         .untuple_one()
+}
+
+/// Whom the request is for, after its target and its header `Host`, which must not contradict each other.
+fn named_host() -> impl Filter<Extract = (Option<Authority>,), Error = Rejection> + Clone {
+    let unclear = || Problem::ForeignHost("(unclear)".into());
+    warp::host::optional().or_else(move |_| ready(Err(Turned::away(unclear()))))
 }
 
 fn admit(auth: &Auth, path: &str, host: Option<&Authority>, headers: &HeaderMap) -> Result<(), Problem> {

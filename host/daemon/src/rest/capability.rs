@@ -93,6 +93,25 @@ mod tests {
         let offered =
             capability::Capability { id, kind: "resource".into(), props, supply: Supply::Amount(512) };
         let view = Capability::new(&offered, 128, Links::default().to("collection", links::CAPABILITIES));
-        insta::assert_snapshot!(serde_json::to_string_pretty(&view).expect("JSON"), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&view).expect("JSON"), @r#"
+        {
+          "capability": "memory",
+          "capability_type": "resource",
+          "source": "host-facts",
+          "unit": null,
+          "properties": {
+            "swap": false,
+            "total": 512
+          },
+          "supply": "amount",
+          "amount": 512,
+          "leased": 128,
+          "_links": {
+            "collection": {
+              "href": "/v1/capabilities"
+            }
+          }
+        }
+        "#);
     }
 }

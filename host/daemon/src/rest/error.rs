@@ -20,7 +20,7 @@ use crate::node::AskError;
 pub(super) enum Problem {
     #[error("nothing is served at this path; GET /v1 links to everything that is")]
     NoRoute,
-    #[error("{method} is not possible here; {allow} is")]
+    #[error("{method} is not possible here, only {allow}")]
     Method { method: Method, allow: String },
     #[error(
         "this node wants `Authorization: Bearer TOKEN`; the token is in the file `token` of its state directory, and \

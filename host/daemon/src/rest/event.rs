@@ -107,6 +107,23 @@ mod tests {
             kind: EventKind::Started,
             text: "web-0 runs on process".into(),
         });
-        insta::assert_snapshot!(serde_json::to_string_pretty(&event).expect("JSON"), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&event).expect("JSON"), @r#"
+        {
+          "seq": 42,
+          "at": "2025-11-24T16:00:00.123Z",
+          "service": "00000000-0000-0000-0000-000000000007",
+          "slot": "web-0",
+          "kind": "started",
+          "text": "web-0 runs on process",
+          "_links": {
+            "collection": {
+              "href": "/v1/events"
+            },
+            "service": {
+              "href": "/v1/service/00000000-0000-0000-0000-000000000007"
+            }
+          }
+        }
+        "#);
     }
 }

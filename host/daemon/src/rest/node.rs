@@ -106,6 +106,50 @@ mod tests {
         };
         let engines = vec![Engine::new(&named("process"), up), Engine::new(&named("mock"), down)];
         let view = Node::new(&identity, engines);
-        insta::assert_snapshot!(serde_json::to_string_pretty(&view).expect("JSON"), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&view).expect("JSON"), @r#"
+        {
+          "id": "00000000-0000-0000-0000-000000000001",
+          "name": "cell-7",
+          "cluster": "motey",
+          "version": "0.1.0",
+          "started": "2025-11-24T16:00:00.000Z",
+          "engines": [
+            {
+              "name": "process",
+              "up": true,
+              "message": null,
+              "features": [
+                "command",
+                "logs"
+              ],
+              "instances": 2
+            },
+            {
+              "name": "mock",
+              "up": false,
+              "message": "it does not answer",
+              "features": [],
+              "instances": 0
+            }
+          ],
+          "_links": {
+            "capabilities": {
+              "href": "/v1/capabilities"
+            },
+            "collection": {
+              "href": "/v1/nodes"
+            },
+            "plugins": {
+              "href": "/v1/plugins"
+            },
+            "self": {
+              "href": "/v1/nodes/00000000-0000-0000-0000-000000000001"
+            },
+            "status": {
+              "href": "/v1/nodestatus"
+            }
+          }
+        }
+        "#);
     }
 }

@@ -86,7 +86,32 @@ mod tests {
             features: ["command".to_owned()].into(),
         };
         let view = Plugin::new(info(Some(manifest), State::Active, None));
-        insta::assert_snapshot!(serde_json::to_string_pretty(&view).expect("JSON"), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&view).expect("JSON"), @r#"
+        {
+          "id": "process",
+          "name": "Processes",
+          "version": "0.1.0",
+          "author": null,
+          "website": null,
+          "description": "Runs programs",
+          "abi": 0,
+          "category": "val",
+          "features": [
+            "command"
+          ],
+          "path": "/plugins/x.so",
+          "state": "active",
+          "state_message": null,
+          "reason": null,
+          "calls": 7,
+          "failures": 1,
+          "_links": {
+            "collection": {
+              "href": "/v1/plugins"
+            }
+          }
+        }
+        "#);
     }
 
     #[test]

@@ -208,8 +208,16 @@ impl Parameters {
             environment: environment.clone(),
             working_dir: working_dir.clone(),
             stop_signal: stop.signal.clone(),
-            stop_grace: format!("{}ms", stop.grace),
+            stop_grace: span(stop.grace),
         }
+    }
+}
+
+/// As a blueprint would say it.
+fn span(milliseconds: u64) -> String {
+    match milliseconds % 1000 {
+        0 => format!("{}s", milliseconds / 1000),
+        _ => format!("{milliseconds}ms"),
     }
 }
 

@@ -1,0 +1,130 @@
+//! Connections: kept alive, bounded, timed, drained.
+
+use std::time::Duration;
+
+use super::fixture::{Fixture, request, soon};
+use crate::rest::Limits;
+
+#[tokio::test]
+async fn a_connection_serves_one_request_after_another() {
+    let fixture = Fixture::start().await;
+    let mut connection = fixture.connect_unix().await;
+    for _ in 0..100 {
+        connection.send(&request("GET", "/healthz", "", b"")).await;
+        assert_eq!(connection.receive().await.status, 200);
+    }
+    let two = [request("GET", "/healthz", "", b""), request("GET", "/v1/nodes", "", b"")].concat();
+    connection.send(&two).await;
+    assert_eq!(connection.receive().await.json()["status"], "ok");
+    assert!(connection.receive().await.json().is_array());
+}
+
+#[tokio::test]
+async fn slow_headers_are_not_waited_for() {
+    let fixture =
+        Fixture::with(Limits { header_time: Duration::from_millis(200), ..Limits::default() }).await;
+    let mut half = fixture.connect().await;
+    half.send(b"GET /healthz HTTP/1.1\r\nHost: loc").await;
+    let said = String::from_utf8(half.rest().await).expect("text");
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
+    let mut silent = fixture.connect().await;
+    silent.rest().await;
+}
+
+#[tokio::test]
+async fn three_hundred_who_say_nothing_keep_nobody_out() {
+    let limits = Limits { header_time: Duration::from_secs(600), ..Limits::default() };
+    let fixture = Fixture::with(limits).await;
+    let mut silent = Vec::new();
+    for n in 0..300 {
+        let mut connection = fixture.connect().await;
+        if n % 2 == 0 {
+            connection.send(b"GET /healthz HTTP/1.1\r\nHost: loc").await;
+        }
+        silent.push(connection);
+    }
+    let mut connection = fixture.connect().await;
+    for _ in 0..3 {
+        connection.send(&request("GET", "/healthz", "", b"")).await;
+        assert_eq!(connection.receive().await.status, 200);
+    }
+    // the longest idle one gave its seat away, the youngest did not have to
+    assert_eq!(silent[0].rest().await, b"");
+    silent[299].send(&request("GET", "/healthz", "", b"")).await;
+    assert_eq!(silent[299].receive().await.status, 200);
+}
+
+#[tokio::test]
+async fn whoever_is_being_answered_keeps_the_seat() {
+    let limits = Limits { connections: 2, ..Limits::default() };
+    let fixture = Fixture::with(limits).await;
+    let mut working = Vec::new();
+    for _ in 0..2 {
+        let mut connection = fixture.connect_unix().await;
+        let head = "DELETE /v1/service HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{";
+        connection.send(head.as_bytes()).await;
+        working.push(connection);
+    }
+    // both are read as far as they go before a third one is: the listener takes them in order
+    let mut third = fixture.connect_unix().await;
+    third.send(&request("GET", "/healthz", "", b"")).await;
+    for mut connection in working {
+        connection.send(b"}").await;
+        assert_eq!(connection.receive().await.status, 400);
+    }
+    assert_eq!(third.receive().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_node_that_goes_down_finishes_its_answers() {
+    let mut fixture = Fixture::start().await;
+    let mut idle = fixture.connect_unix().await;
+    idle.send(&request("GET", "/healthz", "", b"")).await;
+    assert_eq!(idle.receive().await.status, 200);
+    let mut working = fixture.connect_unix().await;
+    working.send(b"DELETE /v1/service HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n").await;
+    let mut word = [0; 25];
+    soon("a word", tokio::io::AsyncReadExt::read_exact(&mut working.0, &mut word)).await.expect("read");
+    assert_eq!(&word, b"HTTP/1.1 100 Continue\r\n\r\n");
+
+    fixture.shut_down();
+    assert_eq!(idle.rest().await, b"");
+    assert!(tokio::net::UnixStream::connect(&fixture.socket).await.is_err());
+    working.send(b"{}").await;
+    let reply = working.receive().await;
+    assert_eq!((reply.status, reply.header("connection")), (400, Some("close")));
+    soon("the end of the server", &mut fixture.served).await.expect("ended well");
+    assert!(!fixture.socket.exists());
+}
+
+#[tokio::test]
+async fn a_drain_has_an_end() {
+    let mut fixture =
+        Fixture::with(Limits { drain_time: Duration::from_millis(200), ..Limits::default() }).await;
+    let mut stuck = fixture.connect_unix().await;
+    let head =
+        "DELETE /v1/service HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    stuck.send(head.as_bytes()).await;
+    let mut word = [0; 25];
+    soon("a word", tokio::io::AsyncReadExt::read_exact(&mut stuck.0, &mut word)).await.expect("read");
+    fixture.shut_down();
+    soon("the end of the server", &mut fixture.served).await.expect("ended well");
+    assert_eq!(stuck.rest().await, b"");
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused_and_closed() {
+    let fixture = Fixture::start().await;
+    for bytes in [&b"\x16\x03\x01\x02\x00\x01\x00"[..], b"NONSENSE\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"] {
+        let mut connection = fixture.connect_unix().await;
+        connection.send(bytes).await;
+        let said = String::from_utf8(connection.rest().await).expect("text");
+        assert!(said.starts_with("HTTP/1.1 400") || said.is_empty(), "{said}");
+    }
+    let long = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(200_000));
+    let mut connection = fixture.connect_unix().await;
+    let _refused_on_the_way = tokio::io::AsyncWriteExt::write_all(&mut connection.0, long.as_bytes()).await;
+    let said = String::from_utf8(connection.rest().await).expect("text");
+    assert!(said.starts_with("HTTP/1.1 431") || said.is_empty(), "{said}");
+    assert_eq!(fixture.get("/healthz").await.status, 200);
+}

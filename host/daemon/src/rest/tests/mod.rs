@@ -1,0 +1,9 @@
+//! The real server over real sockets, in front of a real node that has no engine.
+
+mod bodies;
+mod client;
+mod doors;
+mod fixture;
+mod gate;
+mod services;
+mod table;
