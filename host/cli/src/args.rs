@@ -1,0 +1,442 @@
+//! The command line: verbs, their arguments, their help. What they do is in `verbs/`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Runs services on the nodes of a fog: this one binary is the daemon and its client.
+#[derive(Debug, Parser)]
+#[command(name = "motey", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  it is as was asked
+  1  it failed, or what was asked for is wrong
+  2  the command line is wrong
+  3  no such service, node or plugin
+  4  no node fits (apply --must-fit)
+  5  no daemon answers
+  6  it did not come about in time; nothing was undone
+
+Examples:
+  motey apply -f examples/blueprints/hello.yaml
+  motey ps
+  motey service logs hello -f";
+
+const RUN_HELP: &str = "\
+The configuration is read from --config, or from /etc/motey/motey.toml and /etc/motey/conf.d/*.toml; then from
+variables such as MOTEY_WEBSERVER__PORT; then from these flags. SIGTERM and SIGINT end it; services go on.
+
+Example, a node of its own for trying things out:
+  motey run --state-dir /tmp/motey/state --run-dir /tmp/motey/run --port 0
+  motey ps --socket /tmp/motey/run/motey.sock";
+
+const APPLY_HELP: &str = "\
+Waits until every image is RUNNING and tells on standard error what each is doing; Ctrl-C stops waiting, the
+service goes on. Applying the same file again changes nothing.
+
+Examples:
+  motey apply -f quality.yaml
+  sed s/LINE/7/ template.yaml | motey apply -f - --timeout 5m";
+
+/// Which daemon is meant, and its configuration.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Which daemon")]
+pub struct Global {
+    /// The configuration file, in place of those in /etc/motey [env: MOTEY_CONFIG]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The daemon's Unix socket [env: MOTEY_SOCKET] [default: motey.sock in the configured run_dir]
+    #[arg(long, global = true, value_name = "PATH", conflicts_with = "url")]
+    pub socket: Option<PathBuf>,
+    /// The daemon's TCP address, such as http://127.0.0.1:5023 [env: MOTEY_URL]
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// The file of the token for --url [env: MOTEY_TOKEN_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the daemon in the foreground
+    #[command(after_help = RUN_HELP)]
+    Run(Run),
+    /// Deploy a blueprint and wait until it runs
+    #[command(after_help = APPLY_HELP)]
+    Apply(Apply),
+    /// List the instances of all services
+    Ps(Shown),
+    /// Look at services and change what is wanted of them
+    #[command(subcommand)]
+    Service(Service),
+    /// What the node offers to services
+    #[command(subcommand)]
+    Capability(Capability),
+    /// The nodes that are known
+    #[command(subcommand)]
+    Node(Node),
+    /// The plugins that were found, and why one is not in use
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// Summarise the node: load, services, plugins
+    Status(Shown),
+    /// Show the journal: what was decided, oldest first
+    Events(Events),
+    /// Check blueprints without a daemon
+    #[command(subcommand)]
+    Blueprint(Blueprint),
+    /// Look at this machine's configuration
+    #[command(subcommand)]
+    Config(Config),
+}
+
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Keep what must survive here (general.state_dir)
+    #[arg(long, value_name = "PATH")]
+    pub state_dir: Option<String>,
+    /// Keep the socket here (general.run_dir)
+    #[arg(long, value_name = "PATH")]
+    pub run_dir: Option<String>,
+    /// Listen on this port, 0 for a free one (webserver.port)
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<String>,
+    /// Log as much as this: off, error, warn, info, debug, trace (logger.level)
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// Set any key, such as plugins.trust=any; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = Assignment::from_str)]
+    pub set: Vec<Assignment>,
+}
+
+/// `KEY=VALUE`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    pub key: String,
+    pub value: String,
+}
+
+impl FromStr for Assignment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((key, value)) if key.contains('.') => {
+                Ok(Self { key: key.to_owned(), value: value.to_owned() })
+            }
+            _ => Err("it should look like section.key=value"),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The blueprint; - reads standard input
+    #[arg(short, long, value_name = "FILE")]
+    pub file: PathBuf,
+    /// Refuse with exit code 4 what no node can run now, instead of keeping it until one can
+    #[arg(long)]
+    pub must_fit: bool,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+/// Whether and how long to wait.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Wait {
+    /// Do not wait until it is so
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Wait at most this long, such as 90s or 5m
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = span)]
+    pub timeout: Duration,
+}
+
+/// How to show it.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Shown {
+    /// How to show it
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub output: Format,
+}
+
+/// What `-o` can say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people
+    #[default]
+    Table,
+    /// More columns
+    Wide,
+    /// What the daemon said
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// Names or ids alone, one a line
+    Name,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Service {
+    /// List services
+    List(Shown),
+    /// Show one service with its images and instances
+    Show(One),
+    /// Print what a service's instances wrote
+    Logs(Logs),
+    /// Show what was decided about a service
+    Events(ServiceEvents),
+    /// Print the blueprint as it was sent
+    Blueprint(Named),
+    /// Stop every instance and keep the service
+    Stop(Change),
+    /// Start a stopped service
+    Start(Change),
+    /// Replace every instance by a new one
+    Restart(Change),
+    /// Set how many instances an image has: N, or IMAGE=N where there are several images
+    Scale(Scale),
+    /// Stop every instance and remove the service for good
+    Rm(Change),
+}
+
+/// A service by its name or id.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The name or the id
+    #[arg(value_name = "SERVICE")]
+    pub service: String,
+}
+
+#[derive(Debug, Args)]
+pub struct One {
+    #[command(flatten)]
+    pub named: Named,
+    #[command(flatten)]
+    pub shown: Shown,
+}
+
+#[derive(Debug, Args)]
+pub struct Change {
+    #[command(flatten)]
+    pub named: Named,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+#[derive(Debug, Args)]
+pub struct Scale {
+    #[command(flatten)]
+    pub named: Named,
+    /// N, or IMAGE=N
+    #[arg(value_name = "[IMAGE=]N", value_parser = Replicas::from_str)]
+    pub replicas: Replicas,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+/// `N` or `IMAGE=N`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replicas {
+    pub image: Option<String>,
+    pub count: u16,
+}
+
+impl FromStr for Replicas {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (image, count) = match text.split_once('=') {
+            Some((image, count)) => (Some(image.to_owned()), count),
+            None => (None, text),
+        };
+        let count = count.parse().map_err(|_| "it should look like 3 or vision=3")?;
+        Ok(Self { image, count })
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Logs {
+    #[command(flatten)]
+    pub named: Named,
+    /// Only of this image
+    #[arg(long, value_name = "KEY")]
+    pub image: Option<String>,
+    /// Only of the slot with this number
+    #[arg(long, value_name = "N")]
+    pub slot: Option<u16>,
+    /// Go on with what is written from now on
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last lines
+    #[arg(long, value_name = "LINES")]
+    pub tail: Option<u32>,
+    /// Only what is not older than this, such as 10m
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub since: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct ServiceEvents {
+    #[command(flatten)]
+    pub named: Named,
+    #[command(flatten)]
+    pub events: Events,
+}
+
+#[derive(Debug, Args)]
+pub struct Events {
+    /// Show so many, the newest; at most 1000
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub last: u32,
+    /// Only what stands before the event with this number
+    #[arg(long, value_name = "SEQ")]
+    pub before: Option<u64>,
+    #[command(flatten)]
+    pub shown: Shown,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Capability {
+    /// List capabilities and what is left of them
+    List(Shown),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Node {
+    /// List nodes
+    List(Shown),
+    /// Show one node
+    Show(NodeShow),
+}
+
+#[derive(Debug, Args)]
+pub struct NodeShow {
+    /// The name or the id; this node when absent
+    #[arg(value_name = "NODE")]
+    pub node: Option<String>,
+    #[command(flatten)]
+    pub shown: Shown,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Plugin {
+    /// List plugins and their states
+    List(Shown),
+    /// Show one plugin, with the reason for its state
+    Show(PluginShow),
+}
+
+#[derive(Debug, Args)]
+pub struct PluginShow {
+    /// The id
+    #[arg(value_name = "PLUGIN")]
+    pub plugin: String,
+    #[command(flatten)]
+    pub shown: Shown,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Blueprint {
+    /// Tell every mistake in a blueprint, with line and column
+    Validate(Validate),
+}
+
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// The blueprints; - reads standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Show every setting and where it comes from
+    Show(Shown),
+    /// Tell every mistake in the configuration, and what has no effect
+    Check,
+}
+
+/// `90s`, `5m`, `1h 30m`
+fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || "it should look like 500ms, 90s or 5m".to_owned();
+    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+    Duration::try_from(span).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_says_what_it_does_in_one_line() {
+        fn check(command: &clap::Command) {
+            for sub in command.get_subcommands() {
+                let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
+                assert!(!about.is_empty() && !about.contains('\n'), "{}: {about:?}", sub.get_name());
+                for argument in sub.get_arguments() {
+                    assert!(argument.get_help().is_some(), "{} {}", sub.get_name(), argument.get_id());
+                }
+                check(sub);
+            }
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn apply_waits_a_minute_unless_told_otherwise() {
+        let Verb::Apply(apply) = parse("motey apply -f x.yaml").expect("valid").verb else { panic!("apply") };
+        assert_eq!((apply.wait.no_wait, apply.wait.timeout), (false, Duration::from_secs(60)));
+        let Verb::Apply(apply) = parse("motey apply -f - --timeout 5m --no-wait").expect("valid").verb else {
+            panic!("apply")
+        };
+        assert_eq!((apply.wait.no_wait, apply.wait.timeout), (true, Duration::from_secs(300)));
+        assert!(parse("motey apply -f x --timeout soon").is_err());
+        assert!(parse("motey apply").is_err(), "a file is needed");
+    }
+
+    #[test]
+    fn which_daemon_may_be_said_before_and_after_the_verb() {
+        for line in ["motey --socket /s ps", "motey ps --socket /s"] {
+            assert_eq!(parse(line).expect("valid").global.socket, Some("/s".into()));
+        }
+        assert!(parse("motey ps --socket /s --url http://h:1").is_err(), "one or the other");
+    }
+
+    #[test]
+    fn scaling_names_an_image_or_none() {
+        let of = |text: &str| text.parse::<Replicas>();
+        assert_eq!(of("3"), Ok(Replicas { image: None, count: 3 }));
+        assert_eq!(of("vision=0"), Ok(Replicas { image: Some("vision".into()), count: 0 }));
+        for wrong in ["", "-1", "vision=", "vision", "70000"] {
+            assert!(of(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_setting_of_run_names_its_section() {
+        assert_eq!("a.b=c=d".parse(), Ok(Assignment { key: "a.b".into(), value: "c=d".into() }));
+        assert!("a=b".parse::<Assignment>().is_err());
+        assert!("a.b".parse::<Assignment>().is_err());
+    }
+}

@@ -1,0 +1,100 @@
+//! What the program ends with: the exit codes, and which failure has which.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use motey_daemon::config::ConfigMistakes;
+
+use crate::client::ClientError;
+use crate::endpoint::EndpointError;
+
+/// The exit codes, as `motey --help` and docs/cli.md list them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Code {
+    /// It is as was asked.
+    Ok = 0,
+    /// It failed, or what was asked for is wrong.
+    Failed = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// No such service, node or plugin.
+    NotFound = 3,
+    /// No node fits.
+    NoNodeFits = 4,
+    /// No daemon answers.
+    Unreachable = 5,
+    /// It did not come about in time; nothing was undone.
+    TimedOut = 6,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+/// Why a verb did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    #[error(transparent)]
+    Config(#[from] ConfigMistakes),
+    #[error("{path:?} cannot be read: {source}", path = path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    /// The diagnostics, ready to be shown.
+    #[error("{0}")]
+    Blueprint(String),
+    #[error("no {kind} is called {name:?}; `motey {kind} list` shows them all")]
+    NotFound { kind: &'static str, name: String },
+    #[error("{count} services are called {name:?}; give one of their ids instead:\n{ids}", count = ids.len(), ids = lines(ids))]
+    Ambiguous { name: String, ids: Vec<String> },
+    #[error(
+        "the service {name:?} exists already ({id}) and is made of another blueprint, which this version cannot change: \
+         remove it with `motey service rm {id}` and apply again, or give this one another service_name"
+    )]
+    OtherBlueprint { name: String, id: String },
+    #[error("the service {id} was removed meanwhile")]
+    Removed { id: String },
+    #[error("the service is in ERROR: {message}")]
+    InError { message: String },
+    #[error(
+        "after {seconds} s the service is {state}{message}; it goes on without this command: `motey service show {id}`"
+    )]
+    TimedOut { seconds: u64, state: String, message: String, id: String },
+    #[error("the service has several images; say which one: {}", choices(service, images, *replicas))]
+    WhichImage { service: String, images: Vec<String>, replicas: u16 },
+    #[error("the output cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    /// What the program ends with.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Client(error) => error.code(),
+            Self::NotFound { .. } => Code::NotFound,
+            Self::TimedOut { .. } => Code::TimedOut,
+            Self::WhichImage { .. } => Code::Usage,
+            _ => Code::Failed,
+        }
+    }
+
+    /// The reader of standard output has left, such as `head`: nothing to complain about.
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+fn lines(ids: &[String]) -> String {
+    ids.iter().map(|id| format!("  {id}")).collect::<Vec<_>>().join("\n")
+}
+
+fn choices(service: &str, images: &[String], replicas: u16) -> String {
+    let commands = images.iter().map(|image| format!("`motey service scale {service} {image}={replicas}`"));
+    commands.collect::<Vec<_>>().join(", ")
+}
