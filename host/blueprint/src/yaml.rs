@@ -118,7 +118,7 @@ impl Reader<'_, '_> {
             ErrorKind::RecursionLimitExceeded => return self.builder.too_deep(start),
             ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation | ErrorKind::TabNotAllowed => {
                 let message = "not valid YAML: a tab stands where only spaces may: indent with spaces";
-                self.refuse(DiagnosticKind::Syntax, start, message);
+                self.refuse(DiagnosticKind::Syntax, self.first_tab(start), message);
             }
             kind => self.refuse(DiagnosticKind::Syntax, start, format!("not valid YAML: {kind}")),
         }
@@ -128,6 +128,13 @@ impl Reader<'_, '_> {
     fn refuse(&mut self, kind: DiagnosticKind, start: usize, message: impl Into<String>) {
         let path = self.builder.path();
         self.builder.report.add(kind, &path, start, message);
+    }
+
+    /// The parser notices a tab behind it: the first one of the white space that ends at `end`.
+    fn first_tab(&self, end: usize) -> usize {
+        let before = &self.text[..end];
+        let white = before.trim_end_matches([' ', '\t']).len();
+        before[white..].find('\t').map_or(end, |tab| white + tab)
     }
 
     fn offset(&self, marker: &Marker) -> usize {

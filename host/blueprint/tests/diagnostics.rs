@@ -57,7 +57,7 @@ fn nothing_in_json() {
 
 #[test]
 fn a_tab_in_the_indentation() {
-    assert_snapshot!(yaml("service_name: x\nimages:\n\t- name: a\n"), @"syntax 3:2 images: not valid YAML: a tab stands where only spaces may: indent with spaces");
+    assert_snapshot!(yaml("service_name: x\nimages:\n\t- name: a\n"), @"syntax 3:1 images: not valid YAML: a tab stands where only spaces may: indent with spaces");
 }
 
 #[test]
