@@ -3,7 +3,6 @@
 use crate::capability::Lease;
 use crate::draft::Draft;
 use crate::needs::{Offer, satisfy};
-use crate::placement::without;
 use crate::reason::Reason;
 use crate::record::InstanceKey;
 use crate::spec::ImageSpec;
@@ -18,8 +17,9 @@ pub(crate) fn admit(
     image: &ImageSpec,
 ) -> Result<Vec<Lease>, Vec<Reason>> {
     let capabilities = draft.core.offered();
-    let held = without(&draft.held(), &draft.held_by_slot(key.service, &key.slot));
-    let taken = satisfy(&image.need, &Offer { capabilities: &capabilities, held: &held })?;
+    let credit = draft.held_by_slot(key.service, &key.slot);
+    let offer = Offer { capabilities: &capabilities, held: draft.held(), credit: &credit };
+    let taken = satisfy(&image.need, &offer)?;
     let lease = |(of, amount)| Lease { of, amount, holder: key.clone() };
     Ok(taken.into_iter().map(lease).collect())
 }

@@ -1,10 +1,9 @@
 //! One input, one step: which services it concerns, and who has to look at them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::draft::Draft;
-use crate::id::{Millis, NodeId, ServiceId};
+use crate::id::{Millis, NodeId};
 use crate::record::ServiceRecord;
 use crate::state::Core;
 use crate::step::{Answer, AskId, Durability, Input, PeerMessage, Request, Step};
@@ -18,13 +17,13 @@ impl Core {
             Input::Asked { ask, request } => return self.answer(*ask, request, now),
             Input::Peer { from, message } => deliver(&mut draft, *from, message.clone()),
             Input::Capabilities { .. } => draft.room = true,
-            Input::Engine { .. } => self.look_at(&mut draft, self.records.keys().copied()),
-            Input::Instance(instance) => executor::reconcile(&mut draft, instance.key.service),
-            Input::Answered { key, .. } => executor::reconcile(&mut draft, key.service),
-            Input::Tick => {
-                draft.fired();
-                self.look_at(&mut draft, self.due_until(now));
+            Input::Engine { .. } => {
+                draft.room = true;
+                self.records.keys().for_each(|service| executor::reconcile(&mut draft, *service));
             }
+            Input::Instance(instance) => executor::attend(&mut draft, &instance.key),
+            Input::Answered { key, .. } => executor::attend(&mut draft, key),
+            Input::Tick => self.wake(&mut draft, now),
         }
         settle(&mut draft);
         draft.finish()
@@ -47,13 +46,16 @@ impl Core {
         draft.finish()
     }
 
-    fn look_at(&self, draft: &mut Draft<'_>, services: impl IntoIterator<Item = ServiceId>) {
-        draft.room = true;
-        services.into_iter().for_each(|service| executor::reconcile(draft, service));
+    fn wake(&self, draft: &mut Draft<'_>, now: Millis) {
+        draft.fired();
+        let due = self.due_until(now);
+        due.iter().for_each(|service| executor::reconcile(draft, *service));
+        owner::place_waiting(draft, due);
     }
 }
 
-/// Until nobody on this node has anything more to say, and nobody waits for what was given back.
+/// Until nobody on this node has anything more to say, and nobody waits for what was given back. A step that only
+/// removes stays one, so that a full disk lets it through: who waits has a turn of its own then.
 fn settle(draft: &mut Draft<'_>) {
     loop {
         while let Some((from, message)) = draft.next_message() {
@@ -62,8 +64,12 @@ fn settle(draft: &mut Draft<'_>) {
         if !std::mem::take(&mut draft.room) {
             return;
         }
-        let waiting: BTreeSet<ServiceId> = draft.core.waiting.clone();
-        waiting.into_iter().for_each(|service| owner::place_waiting(draft, service));
+        let waiting = draft.core.waiting.iter().copied();
+        if draft.only_removes() {
+            waiting.for_each(|service| draft.wake(service, draft.now));
+        } else {
+            owner::place_waiting(draft, waiting);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What engines show: observed, never stored.
 
 use crate::id::{EngineName, Millis, NodeId};
-use crate::reason::Reason;
+use crate::reason::{Code, Reason};
 use crate::record::InstanceKey;
 
 /// What an engine really runs for a slot, as last seen.
@@ -51,7 +51,29 @@ pub struct Exit {
     pub oom: bool,
 }
 
+impl Seen {
+    /// Whether there is a process of it that would have to be stopped.
+    pub(crate) fn is_live(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Paused)
+    }
+}
+
 impl Exit {
+    /// What it means, in words.
+    pub(crate) fn reason(self) -> Reason {
+        match self {
+            Self { oom: true, .. } => Reason::new(Code::ExitOom, "killed: it used more memory than it may"),
+            Self { signal: Some(signal), .. } => {
+                Reason::new(Code::ExitSignal, format!("ended by signal {signal}"))
+            }
+            Self { code: Some(code), .. } => Reason::new(Code::ExitCode, format!("exited with code {code}")),
+            Self { .. } => {
+                let text = "ended while nobody watched; its exit code is not known";
+                Reason::new(Code::ExitCode, text)
+            }
+        }
+    }
+
     /// Whether it did what it was started for.
     pub fn success(self) -> bool {
         self.code == Some(0)

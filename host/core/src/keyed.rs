@@ -6,7 +6,7 @@ use crate::id::ServiceId;
 use crate::record::{Fence, InstanceKey, SlotId};
 
 /// Entries by instance, grouped by service.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Keyed<T>(BTreeMap<ServiceId, BTreeMap<(SlotId, Fence), T>>);
 
 impl<T> Default for Keyed<T> {
@@ -16,12 +16,23 @@ impl<T> Default for Keyed<T> {
 }
 
 impl<T> Keyed<T> {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub fn get(&self, key: &InstanceKey) -> Option<&T> {
         self.0.get(&key.service)?.get(&within(key))
     }
 
     pub fn get_mut(&mut self, key: &InstanceKey) -> Option<&mut T> {
         self.0.get_mut(&key.service)?.get_mut(&within(key))
+    }
+
+    pub fn get_or_insert(&mut self, key: &InstanceKey) -> &mut T
+    where
+        T: Default,
+    {
+        self.0.entry(key.service).or_default().entry(within(key)).or_default()
     }
 
     pub fn insert(&mut self, key: &InstanceKey, value: T) {
@@ -53,14 +64,22 @@ impl<T> Keyed<T> {
         self.0
             .get(&service)
             .into_iter()
-            .flatten()
-            .filter(move |((at, _), _)| at == slot)
+            .flat_map(move |entries| entries.range((slot.clone(), Fence::LEAST)..))
+            .take_while(move |((at, _), _)| at == slot)
             .map(|((_, fence), value)| (*fence, value))
     }
 
     /// Every entry.
     pub fn iter(&self) -> impl Iterator<Item = (InstanceKey, &T)> {
         self.0.keys().flat_map(|service| self.of(*service))
+    }
+
+    /// Every entry, by value.
+    pub fn into_iter(self) -> impl Iterator<Item = (InstanceKey, T)> {
+        self.0.into_iter().flat_map(|(service, entries)| {
+            let key = move |slot, fence| InstanceKey { service, slot, fence };
+            entries.into_iter().map(move |((slot, fence), value)| (key(slot, fence), value))
+        })
     }
 
     /// Drops every entry of one service.

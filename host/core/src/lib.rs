@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 mod admission;
+mod attempt;
 pub mod capability;
 mod decide;
 mod draft;
@@ -25,6 +26,7 @@ pub mod project;
 pub mod reason;
 pub mod record;
 mod restart;
+mod run;
 pub mod spec;
 mod state;
 pub mod step;

@@ -13,8 +13,16 @@ pub(crate) type Taken = BTreeMap<CapId, u64>;
 pub(crate) struct Offer<'a> {
     /// All it has.
     pub capabilities: &'a [&'a Capability],
-    /// What of them others hold.
+    /// What of them is held.
     pub held: &'a Taken,
+    /// What of that counts as free, since it is held by the one who asks.
+    pub credit: &'a Taken,
+}
+
+impl Offer<'_> {
+    fn used(&self, id: &CapId) -> u64 {
+        held(id, self.held).saturating_sub(held(id, self.credit))
+    }
 }
 
 /// What satisfying `need` would take from `offer`.
@@ -43,7 +51,7 @@ fn walk(need: &Need, offer: &Offer<'_>, taken: &mut Taken, unmet: &mut Vec<Reaso
 fn pick(requirement: &Requirement, offer: &Offer<'_>, taken: &Taken) -> Result<Option<(CapId, u64)>, String> {
     let mut why_not = None;
     for capability in named(requirement, offer) {
-        let used = held(&capability.id, offer.held) + held(&capability.id, taken);
+        let used = offer.used(&capability.id) + held(&capability.id, taken);
         match fits(requirement, capability.supply, used) {
             Ok(0) => return Ok(None),
             Ok(amount) => return Ok(Some((capability.id.clone(), amount))),
@@ -105,12 +113,12 @@ mod tests {
         let (a, b) =
             (capability("zigbee", "a", Supply::Exclusive), capability("zigbee", "b", Supply::Exclusive));
         let held = Taken::new();
-        let offer = Offer { capabilities: &[&a, &b], held: &held };
+        let offer = Offer { capabilities: &[&a, &b], held: &held, credit: &Taken::new() };
         let twice = Need::All(vec![has("zigbee", Take::One), has("zigbee", Take::One)]);
         let taken = satisfy(&twice, &offer).expect("two units for two needs");
         assert_eq!(taken.into_iter().collect::<Vec<_>>(), [(a.id.clone(), 1), (b.id.clone(), 1)]);
         let held = Taken::from([(a.id.clone(), 1)]);
-        let offer = Offer { capabilities: &[&a, &b], held: &held };
+        let offer = Offer { capabilities: &[&a, &b], held: &held, credit: &Taken::new() };
         assert_eq!(
             texts(satisfy(&twice, &offer).expect_err("one is left")),
             ["zigbee is taken by another instance"]
@@ -121,7 +129,7 @@ mod tests {
     fn every_unmet_need_is_said() {
         let memory = capability("memory", "", Supply::Amount(100));
         let held = Taken::from([(memory.id.clone(), 30)]);
-        let offer = Offer { capabilities: &[&memory], held: &held };
+        let offer = Offer { capabilities: &[&memory], held: &held, credit: &Taken::new() };
         let need = Need::All(vec![has("memory", Take::Amount(71)), has("zigbee", Take::One)]);
         assert_eq!(
             texts(satisfy(&need, &offer).expect_err("nothing fits")),

@@ -54,7 +54,7 @@ fn deploy(
     }
     let mut record = first_record(draft, id, name, spec);
     draft.tell(id, None, EventKind::Deployed, format!("deployed as {name}"));
-    let unmet = place(draft, &mut record);
+    let unmet = place(draft, &mut record, &mut draft.facts());
     if reject_unplaceable && !unmet.is_empty() {
         return Err(Refusal::Unplaceable(unmet));
     }
@@ -90,7 +90,7 @@ fn start(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
     record.desired = Desired::Running;
     record.ended.clear();
     draft.tell(id, None, EventKind::StartAsked, "asked to run");
-    place(draft, &mut record);
+    place(draft, &mut record, &mut draft.facts());
     publish(draft, record, Durability::Power);
     Ok(Answer::Accepted(id))
 }
@@ -103,6 +103,7 @@ fn stop(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
     record.desired = Desired::Stopped;
     record.ended.clear();
     draft.tell(id, None, EventKind::StopAsked, "asked to stop");
+    conclude(draft, &mut record);
     publish(draft, record, Durability::Power);
     Ok(Answer::Accepted(id))
 }
@@ -113,7 +114,7 @@ fn restart(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
     record.desired = Desired::Running;
     record.ended.clear();
     draft.tell(id, None, EventKind::RestartAsked, "asked for new instances");
-    place(draft, &mut record);
+    place(draft, &mut record, &mut draft.facts());
     publish(draft, record, Durability::Power);
     Ok(Answer::Accepted(id))
 }
@@ -127,6 +128,7 @@ fn scale(draft: &mut Draft<'_>, id: ServiceId, image: &ImageKey, count: u16) -> 
     if before == count {
         return Ok(Answer::Unchanged(id));
     }
+    let had_failed = record.has_failed();
     let mut revision = record.revision.clone();
     revision.scaled.insert(image.clone(), count);
     revision.order = RevisionOrder {
@@ -137,13 +139,15 @@ fn scale(draft: &mut Draft<'_>, id: ServiceId, image: &ImageKey, count: u16) -> 
     };
     record.previous = Some(std::mem::replace(&mut record.revision, revision));
     let wanted: BTreeSet<SlotId> = record.wanted_slots().collect();
-    slots_of(&record)
-        .iter()
-        .filter(|slot| !wanted.contains(slot))
-        .for_each(|slot| dismiss(&mut record, slot));
     record.ended.retain(|slot, _| wanted.contains(slot));
+    let resumes = had_failed && !record.has_failed();
+    for slot in slots_of(&record) {
+        if !wanted.contains(&slot) || (resumes && !record.ended.contains_key(&slot)) {
+            dismiss(&mut record, &slot);
+        }
+    }
     draft.tell(id, None, EventKind::Scaled, format!("{image} scaled from {before} to {count}"));
-    place(draft, &mut record);
+    place(draft, &mut record, &mut draft.facts());
     publish(draft, record, Durability::Power);
     Ok(Answer::Accepted(id))
 }
@@ -163,8 +167,9 @@ fn delete(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
     Ok(Answer::Accepted(id))
 }
 
+/// A record that this node may write: in an epoch only the owner does.
 fn living(draft: &Draft<'_>, id: ServiceId) -> Result<ServiceRecord, Refusal> {
-    let record = draft.record(id).ok_or(Refusal::Unknown(id))?;
+    let record = owned(draft, id).ok_or(Refusal::Unknown(id))?;
     if record.is_absent() { Err(Refusal::Deleted(id)) } else { Ok(ServiceRecord::clone(&record)) }
 }
 
@@ -180,21 +185,17 @@ fn dismiss(record: &mut ServiceRecord, slot: &SlotId) {
 }
 
 /// Gives a node to every slot of the record that waits for one and finds one, and says why the others wait.
-fn place(draft: &mut Draft<'_>, record: &mut ServiceRecord) -> Vec<Reason> {
+fn place(draft: &mut Draft<'_>, record: &mut ServiceRecord, facts: &mut [Facts<'_>]) -> Vec<Reason> {
     if !record.waits() {
         return Vec::new();
     }
-    let mut facts = draft.facts();
-    let mut unmet = Vec::new();
+    let mut unmet = BTreeSet::new();
     for slot in record.unassigned().collect::<Vec<_>>() {
-        match place_slot(draft, record, &slot, &mut facts) {
-            Ok(()) => {}
-            Err(reasons) => unmet.extend(reasons),
+        if let Err(reasons) = place_slot(draft, record, &slot, facts) {
+            unmet.extend(reasons);
         }
     }
-    unmet.sort();
-    unmet.dedup();
-    unmet
+    unmet.into_iter().collect()
 }
 
 fn place_slot(
@@ -217,18 +218,20 @@ fn place_slot(
 }
 
 /// Why a slot that waits has no node now.
-pub(crate) fn why_waiting(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId) -> Option<Reason> {
+pub(crate) fn why_waiting(
+    draft: &Draft<'_>,
+    record: &ServiceRecord,
+    slot: &SlotId,
+    facts: &mut [Facts<'_>],
+) -> Option<Reason> {
     let image = record.revision.spec.image(&slot.image)?;
     let credit = draft.held_by_slot(record.id, slot);
-    let mut facts = draft.facts();
-    let open = facts.iter_mut().filter(|facts| !draft.refuses(record.id, slot, facts.node));
-    match choose(image, open, &credit) {
-        Err(reasons) if !reasons.is_empty() => Some(together(reasons)),
-        Ok(_) | Err(_) => {
-            let text = "every node that fits refused it a moment ago; it is offered again soon";
-            Some(Reason::new(Code::WaitingAdmission, text))
-        }
+    let mut open = facts.iter_mut().filter(|facts| !draft.refuses(record.id, slot, facts.node)).peekable();
+    if open.peek().is_none() {
+        let text = "every node that fits refused it a moment ago; it is offered again soon";
+        return Some(Reason::new(Code::WaitingAdmission, text));
     }
+    choose(image, open, &credit).err().map(together)
 }
 
 /// Several reasons as one: the first one's code, all texts.
@@ -239,15 +242,18 @@ fn together(reasons: Vec<Reason>) -> Reason {
 }
 
 /// Tries again to place what waits: something became free, or came.
-pub(crate) fn place_waiting(draft: &mut Draft<'_>, service: ServiceId) {
-    let Some(record) = draft.record(service) else { return };
-    if record.stamp.owner != draft.me() || !record.waits() {
-        return;
-    }
-    let mut placed = ServiceRecord::clone(&record);
-    place(draft, &mut placed);
-    if placed.slots != record.slots {
-        publish(draft, placed, Durability::Power);
+pub(crate) fn place_waiting(draft: &mut Draft<'_>, services: impl IntoIterator<Item = ServiceId>) {
+    let mut facts = draft.facts();
+    for service in services {
+        let Some(record) = draft.record(service) else { continue };
+        if record.stamp.owner != draft.me() || !record.waits() {
+            continue;
+        }
+        let mut placed = ServiceRecord::clone(&record);
+        place(draft, &mut placed, &mut facts);
+        if placed.slots != record.slots {
+            publish(draft, placed, Durability::Power);
+        }
     }
 }
 
@@ -267,15 +273,21 @@ fn concerned(record: &ServiceRecord) -> BTreeSet<NodeId> {
     assigned.chain(record.dismissed.iter().map(|dismissed| dismissed.node)).collect()
 }
 
-/// Takes in what an executor tells.
-pub(crate) fn hear(draft: &mut Draft<'_>, from: NodeId, report: Report) {
+/// Takes in what an executor tells of the services that this node owns.
+pub(crate) fn hear(draft: &mut Draft<'_>, from: NodeId, mut report: Report) {
     for service in services_of(&report) {
-        let Some(record) = draft.record(service).filter(|record| record.stamp.owner == draft.me()) else {
-            continue;
-        };
-        hear_of(draft, from, &record, &report);
+        if let Some(record) = owned(draft, service) {
+            hear_of(draft, from, &record, &report);
+        }
     }
+    report.instances.retain(|observed| {
+        owned(draft, observed.key.service).is_some_and(|record| names(&record, from, &observed.key))
+    });
     draft.mark_reported(report);
+}
+
+fn owned(draft: &Draft<'_>, service: ServiceId) -> Option<Arc<ServiceRecord>> {
+    draft.record(service).filter(|record| record.stamp.owner == draft.me())
 }
 
 fn services_of(report: &Report) -> BTreeSet<ServiceId> {
@@ -315,7 +327,7 @@ fn hear_of(draft: &mut Draft<'_>, from: NodeId, before: &Arc<ServiceRecord>, rep
     }
     conclude(draft, &mut record);
     if record.waits() {
-        place(draft, &mut record);
+        place(draft, &mut record, &mut draft.facts());
         durability = Durability::Power;
     }
     publish(draft, record, durability);

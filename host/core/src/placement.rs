@@ -26,7 +26,7 @@ pub(crate) struct Choice {
 }
 
 /// The first node of `candidates` that satisfies the image; `credit` is what its slot holds already.
-/// What it takes is put down in that node's facts, so that the next slot is placed beside it.
+/// What it takes beyond that is put down in that node's facts, so that the next slot is placed beside it.
 ///
 /// # Errors
 /// Why none of them fits.
@@ -40,7 +40,8 @@ pub(crate) fn choose<'f, 'a: 'f>(
         match examine(image, facts, credit) {
             Ok((engine, taken)) => {
                 for (of, amount) in taken {
-                    *facts.held.entry(of).or_default() += amount;
+                    let own = credit.get(&of).copied().unwrap_or(0);
+                    *facts.held.entry(of).or_default() += amount.saturating_sub(own);
                 }
                 return Ok(Choice { node: facts.node, engine });
             }
@@ -51,8 +52,7 @@ pub(crate) fn choose<'f, 'a: 'f>(
 }
 
 fn examine(image: &ImageSpec, facts: &Facts<'_>, credit: &Taken) -> Result<(EngineName, Taken), Vec<Reason>> {
-    let held = without(&facts.held, credit);
-    let offer = Offer { capabilities: &facts.capabilities, held: &held };
+    let offer = Offer { capabilities: &facts.capabilities, held: &facts.held, credit };
     match (engine_for(image, facts.engines), satisfy(&image.need, &offer)) {
         (Ok(engine), Ok(taken)) => Ok((engine, taken)),
         (engine, taken) => {
@@ -63,29 +63,18 @@ fn examine(image: &ImageSpec, facts: &Facts<'_>, credit: &Taken) -> Result<(Engi
     }
 }
 
-/// `held` less what is credited.
-pub(crate) fn without(held: &Taken, credit: &Taken) -> Taken {
-    let mut left = held.clone();
-    for (of, amount) in credit {
-        if let Some(held) = left.get_mut(of) {
-            *held = held.saturating_sub(*amount);
-        }
-    }
-    left
-}
-
 /// The first engine of the image's list, or any, that answers and honours every key the image uses.
 ///
 /// # Errors
-/// Why there is none, about the engine that came closest.
+/// Why there is none, about the first that was looked at.
 pub(crate) fn engine_for(
     image: &ImageSpec,
     engines: &BTreeMap<EngineName, Engine>,
 ) -> Result<EngineName, Reason> {
-    let any: Vec<&EngineName> = engines.keys().collect();
-    let listed: Vec<&EngineName> = image.engines.iter().collect();
+    let names: Vec<&EngineName> =
+        if image.engines.is_empty() { engines.keys().collect() } else { image.engines.iter().collect() };
     let mut why_not = None;
-    for name in if listed.is_empty() { any } else { listed } {
+    for name in names {
         match able(image, name, engines.get(name)) {
             Ok(()) => return Ok(name.clone()),
             Err(reason) => why_not = why_not.or(Some(reason)),

@@ -4,10 +4,10 @@
 //! after figures 16 and 17 and listing 5.8 of the thesis.
 
 use crate::draft::Draft;
-use crate::executor::exit_reason;
 use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId};
 use crate::instance::{Observed, Seen};
 use crate::owner::why_waiting;
+use crate::placement::Facts;
 use crate::reason::{Code, Reason};
 use crate::record::{Desired, Ended, Fence, ServiceRecord, SlotId};
 use crate::state::Core;
@@ -98,26 +98,40 @@ impl Core {
     /// How a service is, as far as its owner has heard; `None` when nobody deployed it here.
     pub fn status(&self, id: ServiceId) -> Option<ServiceStatus> {
         let record = self.record(id)?;
+        let mut view = View::new(self, record);
         let images: Vec<ImageStatus> =
-            record.revision.spec.images.iter().map(|image| self.image_status(record, &image.key)).collect();
+            record.revision.spec.images.iter().map(|image| view.image(&image.key)).collect();
         let (state, reason) = match over_all(record) {
             Some(state) => (state, None),
             None => map(images.iter().map(|image| (image.state, image.reason.clone())).collect()),
         };
         Some(ServiceStatus { state, reason, images })
     }
+}
 
-    fn image_status(&self, record: &ServiceRecord, key: &ImageKey) -> ImageStatus {
-        let slots: Vec<SlotStatus> = record
-            .wanted_slots()
-            .filter(|slot| slot.image == *key)
-            .map(|slot| self.slot_status(record, slot))
-            .collect();
+/// A record under projection, with what is looked up once for all its slots.
+struct View<'a> {
+    core: &'a Core,
+    record: &'a ServiceRecord,
+    has_failed: bool,
+    draft: Draft<'a>,
+    facts: Option<Vec<Facts<'a>>>,
+}
+
+impl<'a> View<'a> {
+    fn new(core: &'a Core, record: &'a ServiceRecord) -> Self {
+        let draft = Draft::new(core, Millis(0));
+        Self { core, record, has_failed: record.has_failed(), draft, facts: None }
+    }
+
+    fn image(&mut self, key: &ImageKey) -> ImageStatus {
+        let record = self.record;
+        let slots: Vec<SlotStatus> = record.wanted_of(key).map(|slot| self.slot(slot)).collect();
         let (state, reason) = map_slots(&slots);
         let running = slots.iter().filter(|slot| slot.state == State::Running).count();
         let wanted = slots.len();
         let reason = match reason {
-            Some(Reason { code, text }) if wanted > 1 && running > 0 => {
+            Some(Reason { code, text }) if (1..wanted).contains(&running) => {
                 Some(Reason::new(code, format!("degraded {running}/{wanted}: {text}")))
             }
             reason => reason,
@@ -126,14 +140,11 @@ impl Core {
         ImageStatus { key: key.clone(), state, reason, wanted: count(wanted), running: count(running), slots }
     }
 
-    fn slot_status(&self, record: &ServiceRecord, slot: SlotId) -> SlotStatus {
-        let assigned = record.slots.get(&slot);
-        let heard = assigned.and_then(|assigned| self.heard.get(&record.key(&slot, assigned.fence)));
-        let (state, reason) = slot_state(record, &slot, heard);
-        let reason = match state {
-            State::Initial => why_waiting(&Draft::new(self, Millis(0)), record, &slot),
-            _ => reason,
-        };
+    fn slot(&mut self, slot: SlotId) -> SlotStatus {
+        let assigned = self.record.slots.get(&slot);
+        let heard = assigned.and_then(|at| self.core.heard.get(&self.record.key(&slot, at.fence)));
+        let (state, reason) = slot_state(self.record, self.has_failed, &slot, heard);
+        let reason = if state == State::Initial { self.why_waiting(&slot) } else { reason };
         SlotStatus {
             state,
             reason,
@@ -145,6 +156,11 @@ impl Core {
             observed_at: heard.map(|heard| heard.at),
             slot,
         }
+    }
+
+    fn why_waiting(&mut self, slot: &SlotId) -> Option<Reason> {
+        let facts = self.facts.get_or_insert_with(|| self.draft.facts());
+        why_waiting(&self.draft, self.record, slot, facts)
     }
 }
 
@@ -159,7 +175,12 @@ fn over_all(record: &ServiceRecord) -> Option<State> {
 }
 
 /// The table for one slot: what is desired and decided against what was reported.
-fn slot_state(record: &ServiceRecord, slot: &SlotId, heard: Option<&Observed>) -> (State, Option<Reason>) {
+fn slot_state(
+    record: &ServiceRecord,
+    has_failed: bool,
+    slot: &SlotId,
+    heard: Option<&Observed>,
+) -> (State, Option<Reason>) {
     let seen = heard.and_then(|heard| heard.seen);
     let reason = || heard.and_then(|heard| heard.reason.clone());
     let assigned = record.slots.contains_key(slot);
@@ -168,15 +189,15 @@ fn slot_state(record: &ServiceRecord, slot: &SlotId, heard: Option<&Observed>) -
         (Desired::Stopped | Desired::Absent, _) => (State::Terminated, None),
         (Desired::Running, Some(Ended::GaveUp(reason))) => (State::Error, Some(reason.clone())),
         (Desired::Running, Some(Ended::Succeeded)) => (State::Terminated, None),
-        (Desired::Running, None) if record.has_failed() => after_sibling(seen),
+        (Desired::Running, None) if has_failed => after_sibling(seen),
         (Desired::Running, None) if !assigned => (State::Initial, None),
         (Desired::Running, None) => match seen {
-            Some(Seen::Running) => (State::Running, None),
+            Some(Seen::Running) => (State::Running, reason()),
             Some(Seen::Paused) => {
                 let text = "it is paused, and not by Motey; unpause it in its engine";
                 (State::Instantiating, Some(Reason::new(Code::EngineFailed, text)))
             }
-            Some(Seen::Exited(exit)) => (State::Instantiating, reason().or_else(|| Some(exit_reason(exit)))),
+            Some(Seen::Exited(exit)) => (State::Instantiating, reason().or_else(|| Some(exit.reason()))),
             _ => (State::Instantiating, reason()),
         },
     }
@@ -222,5 +243,5 @@ fn map(mut parts: Vec<(State, Option<Reason>)>) -> (State, Option<Reason>) {
         }
     }
     let state = if parts.is_empty() { State::Terminated } else { State::Running };
-    (state, None)
+    (state, parts.into_iter().find_map(|(_, reason)| reason))
 }

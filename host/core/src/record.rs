@@ -125,6 +125,12 @@ pub struct Fence {
     pub n: u64,
 }
 
+impl Fence {
+    /// Below every fence that is ever drawn.
+    pub(crate) const LEAST: Self =
+        Self { epoch: 0, owner: NodeId(uuid::Uuid::nil()), writer: Incarnation { count: 0, nonce: 0 }, n: 0 };
+}
+
 /// Which node may run a slot, under which fence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assignment {
@@ -206,7 +212,8 @@ impl ServiceRecord {
         self.wanted_slots().filter(|slot| !self.slots.contains_key(slot) && !self.ended.contains_key(slot))
     }
 
-    fn wanted_of<'a>(&'a self, image: &'a ImageKey) -> impl Iterator<Item = SlotId> + 'a {
+    /// The slots that the spec wants of one image.
+    pub fn wanted_of<'a>(&'a self, image: &'a ImageKey) -> impl Iterator<Item = SlotId> + 'a {
         (0..self.revision.replicas(image)).map(|n| SlotId { image: image.clone(), place: Place::Ordinal(n) })
     }
 

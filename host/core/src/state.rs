@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::capability::{CapId, Capability, Lease};
-use crate::executor::Run;
 use crate::id::{EngineName, Millis, NodeId, ServiceId};
 use crate::instance::{Instance, Observed, Report, Seen};
 use crate::keyed::Keyed;
 use crate::needs::Taken;
 use crate::record::{Incarnation, InstanceKey, ServiceRecord, SlotId};
 use crate::restart::Tuning;
-use crate::step::{Committed, Dropped, Effect, EngineError, EngineErrorKind, EngineState, Input, Mark, Txn};
+use crate::run::Run;
+use crate::step::{Committed, Dropped, Effect, EngineError, EngineState, Input, Mark, Txn};
 
 /// Who this node is in this life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,8 @@ pub struct EngineView<'a> {
 }
 
 impl Core {
-    /// A core that knows what its store holds, and nothing of the world yet.
+    /// A core that knows what its store holds, and nothing of the world yet. A tick is due at once: all that lives
+    /// is looked at, also where no engine ever comes.
     pub fn new(
         me: Identity,
         tuning: Tuning,
@@ -97,6 +98,8 @@ impl Core {
             calls: 0,
         };
         records.into_iter().for_each(|record| core.remember(&Arc::new(record)));
+        let living = core.records.values().filter(|record| !record.is_over());
+        core.due = living.map(|record| (Millis(0), record.id)).collect();
         leases.into_iter().for_each(|lease| core.take(&lease));
         core
     }
@@ -129,18 +132,26 @@ impl Core {
         self.engines.insert(name.clone(), engine);
     }
 
-    /// The list is the truth, but for instances that a call is changing at this moment.
+    /// The first list of an engine that came (back) is the truth. A later one may be older than the last event:
+    /// where it contradicts what is known, or a call is under way, the engine is asked.
     fn note_list(&mut self, name: &EngineName, listed: &[Instance]) {
-        let before: Vec<InstanceKey> =
-            self.seen.iter().filter(|(_, instance)| instance.engine == *name).map(|(key, _)| key).collect();
+        let doubtful = matches!(self.engines.get(name), Some(Engine::Up { .. }));
         let now: BTreeSet<&InstanceKey> = listed.iter().map(|instance| &instance.key).collect();
-        for key in before.iter().filter(|key| !now.contains(key)) {
+        let here = self.seen.iter().filter(|(_, instance)| instance.engine == *name);
+        let missing: Vec<InstanceKey> = here.map(|(key, _)| key).filter(|key| !now.contains(key)).collect();
+        for key in &missing {
             match self.runs.get_mut(key) {
-                Some(run) if run.call.is_some() => run.look = true,
+                Some(run) if doubtful || run.call.is_some() => run.look = true,
                 _ => drop(self.seen.remove(key)),
             }
         }
-        listed.iter().for_each(|instance| self.note_instance(instance));
+        for instance in listed {
+            let differs = self.seen.get(&instance.key).is_none_or(|known| known.seen != instance.seen);
+            match self.runs.get_mut(&instance.key) {
+                Some(run) if doubtful && differs && run.call.is_none() => run.look = true,
+                _ => self.note_instance(instance),
+            }
+        }
     }
 
     fn note_instance(&mut self, instance: &Instance) {
@@ -151,16 +162,8 @@ impl Core {
     }
 
     fn note_answer(&mut self, key: &InstanceKey, result: &Result<Option<Instance>, EngineError>) {
-        let shown = match result {
-            Ok(Some(instance)) => Some(instance.seen),
-            Ok(None) | Err(_) => None,
-        };
         let Some(run) = self.runs.get_mut(key) else { return };
-        let gone = match result {
-            Ok(shown) => shown.is_none(),
-            Err(error) => run.is_looking() && error.kind == EngineErrorKind::NotFound,
-        };
-        run.answered(shown, result.as_ref().err().filter(|_| !gone));
+        let gone = run.answered(result);
         match result {
             Ok(Some(instance)) => self.see(instance),
             _ if gone => drop(self.seen.remove(key)),
@@ -247,7 +250,12 @@ impl Core {
 
     /// Puts a decision that could not be written off until `at`: its services are looked at again then.
     pub fn postpone(&mut self, dropped: &Dropped, at: Millis) {
-        self.due.extend(dropped.touched.iter().map(|service| (at, *service)));
+        let mut late: BTreeSet<ServiceId> = dropped.touched.clone();
+        if let Some(now) = dropped.fired {
+            late.extend(self.due_until(now));
+            self.due.retain(|(at, _)| *at > now);
+        }
+        self.due.extend(late.into_iter().map(|service| (at, service)));
     }
 
     /// When the next [`Input::Tick`] has something to do; `None` while nothing waits for time.

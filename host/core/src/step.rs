@@ -4,14 +4,14 @@
 //! [`Step::commit`], which writes the transaction, and then [`Core::apply`](crate::Core::apply), which makes the
 //! core remember it. An effect without its commit does not compile:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0616
 //! # fn f(core: &motey_core::Core, input: &motey_core::step::Input, now: motey_core::id::Millis) {
 //! let step = core.decide(input, now);
 //! let effects = step.effects; // private: nothing may happen before it is written
 //! # }
 //! ```
 //!
-//! ```compile_fail
+//! ```compile_fail,E0308
 //! # fn f(core: &mut motey_core::Core, input: &motey_core::step::Input, now: motey_core::id::Millis) {
 //! let step = core.decide(input, now);
 //! let effects = core.apply(step); // a Step is not Committed
@@ -33,11 +33,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::capability::{Capability, Lease};
-use crate::executor::Run;
 use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
 use crate::instance::{Instance, Report};
 use crate::reason::Reason;
 use crate::record::{InstanceKey, ServiceRecord, SlotId};
+use crate::run::Run;
 use crate::spec::{ImageSpec, Spec};
 
 /// Everything that can happen to a node. Ids in it were drawn outside.
@@ -141,7 +141,7 @@ pub enum Answer {
 /// Why a request is refused. Nothing of it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Nobody deployed it here.
+    /// Nobody deployed it here: this node does not own it.
     #[error("no service has the id {0}")]
     Unknown(ServiceId),
     /// Ids are never reused.
@@ -332,8 +332,13 @@ impl EventKind {
 impl Txn {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let Self { records, taken, freed, journal, durability: _ } = self;
-        records.is_empty() && taken.is_empty() && freed.is_empty() && journal.is_empty()
+        self.only_tells() && self.journal.is_empty()
+    }
+
+    /// Whether there is nothing in it but its story.
+    pub fn only_tells(&self) -> bool {
+        let Self { records, taken, freed, journal: _, durability: _ } = self;
+        records.is_empty() && taken.is_empty() && freed.is_empty()
     }
 
     /// Whether it deletes or frees and adds nothing but its story: what a full disk must still let through.
@@ -442,6 +447,8 @@ pub struct Dropped {
     /// Who waits for an answer that will not come from this step.
     pub asks: Vec<AskId>,
     pub(crate) touched: BTreeSet<ServiceId>,
+    /// The timers up to then were to fire in it.
+    pub(crate) fired: Option<Millis>,
 }
 
 impl Step {
@@ -450,7 +457,8 @@ impl Step {
         &self.txn
     }
 
-    /// Writes the transaction, unless it is empty, and unseals the effects.
+    /// Writes the transaction, unless it is empty, and unseals the effects. A mere story that cannot be written is
+    /// lost: nothing is ever decided by it, and a full disk must not keep from a restart what ended.
     ///
     /// # Errors
     /// What `write` returned, and with it what is left to be done about the step: answer those who asked, and
@@ -460,8 +468,8 @@ impl Step {
             return Ok(Committed(self));
         }
         match write(&self.txn) {
-            Ok(()) => Ok(Committed(self)),
-            Err(error) => Err((self.drop_it(), error)),
+            Err(error) if !self.txn.only_tells() => Err((self.drop_it(), error)),
+            Ok(()) | Err(_) => Ok(Committed(self)),
         }
     }
 
@@ -470,6 +478,10 @@ impl Step {
             Effect::Answer(ask, _) => Some(*ask),
             Effect::Send(..) | Effect::Call(_) => None,
         });
-        Dropped { asks: asks.collect(), touched: self.touched }
+        let fired = self.marks.iter().find_map(|mark| match mark {
+            Mark::Fired(until) => Some(*until),
+            _ => None,
+        });
+        Dropped { asks: asks.collect(), touched: self.touched, fired }
     }
 }

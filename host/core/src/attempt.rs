@@ -1,0 +1,354 @@
+//! One instance under the executor's eyes: compares what it should be with what its engine shows, and takes the one
+//! next step. Does not judge what it should be; that is the record's.
+//!
+//! One call at a time is under way for an instance; after a failed or overtaken call it looks before it acts again.
+
+use std::sync::Arc;
+
+use crate::admission::admit;
+use crate::draft::Draft;
+use crate::executor::Wish;
+use crate::id::EngineName;
+use crate::instance::{Exit, Instance, Observed, Report, Seen};
+use crate::reason::{Code, Reason};
+use crate::record::{Ended, InstanceKey, ServiceRecord};
+use crate::run::{Run, Verb, Wait};
+use crate::spec::{ImageSpec, Restart, StopRule};
+use crate::state::Engine;
+use crate::step::{EngineError, EngineErrorKind, EngineOp, EventKind, Target};
+
+pub(crate) struct Attempt<'s, 'a> {
+    pub draft: &'s mut Draft<'a>,
+    pub record: &'s Arc<ServiceRecord>,
+    pub key: &'s InstanceKey,
+    pub engine: EngineName,
+    /// An older attempt of the same slot is still on its way out, and goes first.
+    pub is_behind: bool,
+    pub report: &'s mut Report,
+}
+
+impl<'a> Attempt<'_, 'a> {
+    pub fn advance(mut self, wish: Wish, before: Option<Run>) {
+        let mut run = before.clone().unwrap_or_default();
+        let stays = run.call.is_some() || self.act(wish, &mut run);
+        if stays {
+            self.observe(&mut run);
+        }
+        let after = stays.then_some(run);
+        if after != before {
+            self.draft.set_run(self.key, after);
+        }
+    }
+
+    /// Returns whether there is still something to remember of it.
+    fn act(&mut self, wish: Wish, run: &mut Run) -> bool {
+        run.turn_to(wish);
+        match wish {
+            Wish::Run => self.run(run),
+            Wish::Halt => {
+                self.halt(run);
+                true
+            }
+            Wish::End => self.end(run),
+        }
+    }
+
+    // Wish::Run
+
+    fn run(&mut self, run: &mut Run) -> bool {
+        if let Some((verb, error)) = run.failed.take() {
+            self.after_failure(run, verb, &error);
+        }
+        if run.ended.is_some() || !self.may_act(run) || self.is_behind {
+            return true;
+        }
+        if !run.admitted {
+            if let Err(reasons) = self.admit() {
+                self.report.refused.push((self.key.clone(), reasons));
+                return false;
+            }
+            run.admitted = true;
+        }
+        self.towards_running(run);
+        true
+    }
+
+    /// What runs here already, or holds its leases, is never refused.
+    fn admit(&mut self) -> Result<(), Vec<Reason>> {
+        if self.draft.has_leases(self.key) {
+            return Ok(());
+        }
+        let Some(image) = self.image() else { return Ok(()) };
+        match admit(self.draft, self.key, &image) {
+            Ok(leases) => self.draft.take(self.key, leases),
+            Err(_) if self.instance().is_some() => {}
+            Err(reasons) => return Err(reasons),
+        }
+        Ok(())
+    }
+
+    fn towards_running(&mut self, run: &mut Run) {
+        match self.seen() {
+            None | Some(Seen::Gone) if run.shown => self.vanished(run),
+            None | Some(Seen::Gone) => self.create(run),
+            Some(seen) => {
+                run.shown = true;
+                match seen {
+                    Seen::Exited(exit) => self.after_exit(run, exit),
+                    Seen::Running | Seen::Paused => self.runs(run),
+                    Seen::Starting | Seen::Stopping => self.linger(run),
+                    Seen::Created | Seen::Gone => self.start(run),
+                }
+            }
+        }
+    }
+
+    fn create(&mut self, run: &mut Run) {
+        if let Some(image) = self.image() {
+            let revision = self.record.revision.order.number;
+            self.call(run, Verb::Create, EngineOp::Create { image, revision });
+        }
+    }
+
+    fn start(&mut self, run: &mut Run) {
+        run.running_since = None;
+        run.fresh = true;
+        self.call(run, Verb::Start, EngineOp::Start);
+    }
+
+    fn runs(&mut self, run: &mut Run) {
+        run.reason = None;
+        run.exit_noted = false;
+        run.running_since.get_or_insert(self.draft.now);
+        if std::mem::take(&mut run.fresh) {
+            self.tell(EventKind::Started, format!("runs on {}", self.engine));
+        }
+    }
+
+    fn after_exit(&mut self, run: &mut Run, exit: Exit) {
+        if run.exit_noted {
+            run.restarts += 1;
+            return self.start(run);
+        }
+        run.exit_noted = true;
+        self.after_end(run, exit.reason(), exit.success());
+    }
+
+    /// Somebody removed it.
+    fn vanished(&mut self, run: &mut Run) {
+        run.shown = false;
+        self.after_end(run, Reason::new(Code::EngineFailed, "it vanished from its engine"), false);
+    }
+
+    /// It ended by itself: start it again after a while, or call it the end.
+    fn after_end(&mut self, run: &mut Run, reason: Reason, success: bool) {
+        self.tell(EventKind::Exited, reason.text.clone());
+        if self.draft.core.tuning.was_stable(run.running_since.take(), self.draft.now) {
+            run.attempts = 0;
+        }
+        let rule = self.image().map_or(Restart::Never, |image| image.restart);
+        match (rule, success) {
+            (Restart::Never | Restart::OnFailure, true) => self.over(run, Ended::Succeeded),
+            (Restart::Never, false) => self.over(run, Ended::GaveUp(reason)),
+            (Restart::Always, _) | (Restart::OnFailure, false) => {
+                self.again(run, reason.code, Code::RestartBackoff, &reason.text);
+            }
+        }
+    }
+
+    fn after_failure(&mut self, run: &mut Run, verb: Verb, error: &EngineError) {
+        use EngineErrorKind as Kind;
+        run.look = true;
+        match (verb, error.kind) {
+            (Verb::Create, Kind::Conflict) if run.attempts == 0 => run.attempts = 1,
+            (_, Kind::Unavailable) => self.later(run, Code::EngineDown, &error.message),
+            (_, Kind::Busy) | (Verb::Inspect, _) => self.later(run, Code::EngineFailed, &error.message),
+            (_, Kind::Invalid) => self.over(run, gave_up(Code::EngineInvalid, verb, error)),
+            (_, Kind::Unsupported) => self.over(run, gave_up(Code::EngineUnsupported, verb, error)),
+            (Verb::Create, Kind::NotFound) => self.failed(run, Code::ImageNotFound, verb, error),
+            (_, Kind::NotFound | Kind::Conflict | Kind::Failed | Kind::TimedOut) => {
+                self.failed(run, Code::EngineFailed, verb, error);
+            }
+        }
+    }
+
+    fn failed(&mut self, run: &mut Run, code: Code, verb: Verb, error: &EngineError) {
+        let text = failure(verb, error);
+        self.tell(EventKind::CallFailed, text.clone());
+        self.again(run, code, code, &text);
+    }
+
+    /// One more attempt after a wait, or the end of them: why it would be over, and why it waits.
+    fn again(&mut self, run: &mut Run, over: Code, waits: Code, text: &str) {
+        let tuning = self.draft.core.tuning;
+        if run.attempts >= tuning.restart_attempts {
+            let text = format!("{text}; given up after {} attempts", run.attempts);
+            return self.over(run, Ended::GaveUp(Reason::new(over, text)));
+        }
+        run.attempts += 1;
+        let text = format!("{text}; attempt {} of {} follows", run.attempts, tuning.restart_attempts);
+        run.reason = Some(Reason::new(waits, text));
+        self.wait(run, tuning.delay(run.attempts), false);
+    }
+
+    /// Nothing was tried; look again after a while.
+    fn later(&mut self, run: &mut Run, code: Code, text: &str) {
+        run.reason = Some(Reason::new(code, text));
+        self.wait(run, self.draft.core.tuning.delay(1), false);
+    }
+
+    fn over(&mut self, run: &mut Run, ended: Ended) {
+        run.ended = Some(ended.clone());
+        self.report.ended.push((self.key.clone(), ended));
+    }
+
+    // Wish::Halt
+
+    fn halt(&mut self, run: &mut Run) {
+        self.note_failed_stop(run);
+        if !self.may_act(run) {
+            return;
+        }
+        match self.seen() {
+            Some(Seen::Stopping) => self.linger(run),
+            Some(seen) if seen.is_live() => self.stop(run),
+            Some(_) | None => {
+                run.reason = None;
+                run.admitted = false;
+                self.draft.free(self.key);
+            }
+        }
+    }
+
+    // Wish::End
+
+    fn end(&mut self, run: &mut Run) -> bool {
+        self.note_failed_stop(run);
+        if !self.may_act(run) {
+            return true;
+        }
+        match self.seen() {
+            None | Some(Seen::Gone) => {
+                self.draft.free(self.key);
+                self.report.gone.push(self.key.clone());
+                return false;
+            }
+            Some(Seen::Created | Seen::Exited(_)) => self.call(run, Verb::Destroy, EngineOp::Destroy),
+            Some(Seen::Starting | Seen::Running | Seen::Paused) => self.stop(run),
+            Some(Seen::Stopping) => self.linger(run),
+        }
+        true
+    }
+
+    fn stop(&mut self, run: &mut Run) {
+        let StopRule { signal, grace } =
+            self.image().map(|image| image.params.stop.clone()).unwrap_or_default();
+        self.call(run, Verb::Stop, EngineOp::Stop { signal, grace });
+    }
+
+    /// What has to stop is tried for ever: there is nothing else to be done about it.
+    fn note_failed_stop(&mut self, run: &mut Run) {
+        let Some((verb, error)) = run.failed.take() else { return };
+        run.look = true;
+        if error.kind == EngineErrorKind::NotFound {
+            return;
+        }
+        run.attempts = run.attempts.saturating_add(1);
+        let text = failure(verb, &error);
+        if matches!(verb, Verb::Stop | Verb::Destroy) {
+            self.tell(EventKind::CallFailed, text.clone());
+        }
+        run.reason = Some(Reason::new(Code::EngineFailed, text));
+        self.wait(run, self.draft.core.tuning.delay(run.attempts), false);
+    }
+
+    // for every wish
+
+    /// Whether the engine may be called now. Looks first where what is known is doubtful.
+    fn may_act(&mut self, run: &mut Run) -> bool {
+        if self.engine_answers().is_err() {
+            return false;
+        }
+        if let Some(wait) = run.wait {
+            let is_over = wait.until <= self.draft.now;
+            if !is_over && wait.seen == self.seen() {
+                return false;
+            }
+            run.wait = None;
+            run.look |= is_over && wait.look;
+        }
+        if std::mem::take(&mut run.look) {
+            self.call(run, Verb::Inspect, EngineOp::Inspect);
+            return false;
+        }
+        true
+    }
+
+    fn engine_answers(&self) -> Result<(), Reason> {
+        let text = match self.draft.engine(&self.engine) {
+            Some(Engine::Up { .. }) => return Ok(()),
+            Some(Engine::Down { message }) => {
+                format!("the engine {} does not answer: {message}", self.engine)
+            }
+            None => format!("the engine {} is not here yet", self.engine),
+        };
+        Err(Reason::new(Code::EngineDown, text))
+    }
+
+    /// It is on its way; should nothing be heard of its arrival, ask.
+    fn linger(&mut self, run: &mut Run) {
+        self.wait(run, self.draft.core.tuning.restart_delay_most, true);
+    }
+
+    fn wait(&self, run: &mut Run, span: u64, look: bool) {
+        run.wait = Some(Wait { until: self.draft.now.after(span), seen: self.seen(), look });
+    }
+
+    fn call(&mut self, run: &mut Run, verb: Verb, op: EngineOp) {
+        let handle = self.instance().map(|instance| instance.handle.clone());
+        let target = Target { key: self.key.clone(), service_name: self.record.name.clone(), handle };
+        run.call = Some((self.draft.call(&self.engine, target, op), verb));
+    }
+
+    fn observe(&mut self, run: &mut Run) {
+        let now = Observed {
+            key: self.key.clone(),
+            node: self.draft.me(),
+            engine: self.engine.clone(),
+            handle: self.instance().map(|instance| instance.handle.clone()).unwrap_or_default(),
+            seen: self.seen(),
+            reason: self.engine_answers().err().or_else(|| run.reason.clone()),
+            restarts: run.restarts,
+            at: run.told.as_ref().map_or(self.draft.now, |told| told.at),
+        };
+        if run.told.as_ref() != Some(&now) {
+            let now = Observed { at: self.draft.now, ..now };
+            run.told = Some(now.clone());
+            self.report.instances.push(now);
+        }
+    }
+
+    fn instance(&self) -> Option<&'a Instance> {
+        self.draft.seen(self.key)
+    }
+
+    fn seen(&self) -> Option<Seen> {
+        self.instance().map(|instance| instance.seen)
+    }
+
+    fn image(&self) -> Option<Arc<ImageSpec>> {
+        self.record.revision.spec.image(&self.key.slot.image).map(Arc::clone)
+    }
+
+    fn tell(&mut self, kind: EventKind, text: String) {
+        self.draft.tell(self.key.service, Some(&self.key.slot), kind, text);
+    }
+}
+
+fn failure(verb: Verb, error: &EngineError) -> String {
+    format!("{} failed: {}", verb.as_str(), error.message)
+}
+
+fn gave_up(code: Code, verb: Verb, error: &EngineError) -> Ended {
+    Ended::GaveUp(Reason::new(code, failure(verb, error)))
+}

@@ -1,0 +1,128 @@
+//! How far the executor is with one instance: what it asked of the engine, what came of it, and what it waits for.
+//!
+//! Memory only. Lost with the process; the engine's list brings it back.
+
+use crate::executor::Wish;
+use crate::id::Millis;
+use crate::instance::{Instance, Observed, Seen};
+use crate::reason::Reason;
+use crate::record::Ended;
+use crate::step::{CallId, EngineError, EngineErrorKind};
+
+/// How far the executor is with one instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// The call under way.
+    pub call: Option<(CallId, Verb)>,
+    /// What an event said while that call was under way.
+    pub rumour: Option<Seen>,
+    /// What the engine shows is doubtful: ask before acting.
+    pub look: bool,
+    /// What all below is about.
+    pub wish: Option<Wish>,
+    /// A call failed, and nothing followed from it yet.
+    pub failed: Option<(Verb, EngineError)>,
+    /// Admission said yes.
+    pub admitted: bool,
+    /// Ends and failures since it was last healthy.
+    pub attempts: u32,
+    /// Nothing is done before.
+    pub wait: Option<Wait>,
+    /// The engine has shown it since it was last made.
+    pub shown: bool,
+    /// A start was asked for, and it was not seen running since.
+    pub fresh: bool,
+    /// What follows from the end that is shown was decided.
+    pub exit_noted: bool,
+    /// Since when it runs, as far as this life of the node knows.
+    pub running_since: Option<Millis>,
+    /// How often it was started again, in this life of the node.
+    pub restarts: u32,
+    /// Why it is not as wanted.
+    pub reason: Option<Reason>,
+    /// Its end, as the owner was told; until the owner's record says so, nothing is done.
+    pub ended: Option<Ended>,
+    /// What the owner was told last.
+    pub told: Option<Observed>,
+}
+
+/// A wait, given up early when the engine shows something else than when it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wait {
+    pub until: Millis,
+    pub seen: Option<Seen>,
+    /// Whether its end is a reason to ask the engine.
+    pub look: bool,
+}
+
+/// What a call does, without its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Create,
+    Start,
+    Stop,
+    Destroy,
+    Inspect,
+}
+
+impl Run {
+    pub fn call_id(&self) -> Option<CallId> {
+        self.call.map(|(id, _)| id)
+    }
+
+    /// The call under way has ended with `result`. Returns whether the instance is known to be gone.
+    pub fn answered(&mut self, result: &Result<Option<Instance>, EngineError>) -> bool {
+        let Some((_, verb)) = self.call.take() else { return false };
+        let shown = result.as_ref().ok().and_then(Option::as_ref).map(|instance| instance.seen);
+        let shown = shown.filter(|seen| *seen != Seen::Gone);
+        let rumour = self.rumour.take();
+        self.look |= rumour.is_some_and(|rumour| shown.unwrap_or(Seen::Gone) != rumour);
+        let absent = verb == Verb::Inspect
+            && result.as_ref().is_err_and(|error| error.kind == EngineErrorKind::NotFound);
+        self.failed = match result {
+            Ok(_) => verb.missed(shown).map(|error| (verb, error)),
+            Err(_) if absent => None,
+            Err(error) => Some((verb, error.clone())),
+        };
+        if verb == Verb::Start && self.failed.is_none() {
+            self.exit_noted = false;
+        }
+        absent || (result.is_ok() && shown.is_none())
+    }
+
+    /// Turns to another wish: what was tried and waited for under the former one counts no more.
+    pub fn turn_to(&mut self, wish: Wish) {
+        if self.wish != Some(wish) {
+            self.wish = Some(wish);
+            self.look |= self.failed.take().is_some();
+            self.wait = None;
+            self.attempts = 0;
+            self.reason = None;
+        }
+    }
+}
+
+impl Verb {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Destroy => "destroy",
+            Self::Inspect => "inspect",
+        }
+    }
+
+    /// A call that succeeded and changed nothing has failed: asking again at once would go on for ever.
+    fn missed(self, shown: Option<Seen>) -> Option<EngineError> {
+        let missed = match (self, shown) {
+            (Self::Create, None) | (Self::Start, Some(Seen::Created)) | (Self::Destroy, Some(_)) => true,
+            (Self::Stop, Some(seen)) => seen.is_live(),
+            _ => false,
+        };
+        missed.then(|| EngineError {
+            kind: EngineErrorKind::Failed,
+            message: "the engine says that it is done, and shows no change".into(),
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! A laboratory for the core: nodes as plain structs, with a disk, engines and a clock that do as they are told.
+//! No thread, no wait, no chance: what fails once fails again.
+
+mod blueprint;
+mod disk;
+mod engine;
+mod node;
+
+mod admission;
+mod crash;
+mod engines;
+mod exits;
+mod full;
+mod gate;
+mod life;
+mod random;
