@@ -205,23 +205,4 @@ impl Stream for Output {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_whole_lines_are_labelled_until_the_output_ends() {
-        let mut read = BytesMut::from("one\ntwo\nthr");
-        assert_eq!(labelled("web-0 | ", &mut read, false), "web-0 | one\nweb-0 | two\n");
-        assert_eq!(labelled("web-0 | ", &mut read, false), "");
-        read.extend_from_slice(b"ee");
-        assert_eq!(labelled("web-0 | ", &mut read, true), "web-0 | three\n");
-        assert_eq!(labelled("web-0 | ", &mut read, true), "");
-    }
-
-    #[test]
-    fn an_endless_line_is_cut() {
-        let mut read = BytesMut::from(vec![b'x'; PIECE].as_slice());
-        assert_eq!(labelled("a ", &mut read, false).len(), PIECE + 3);
-        assert!(read.is_empty());
-    }
-}
+mod tests;

@@ -111,7 +111,10 @@ pub(super) async fn restart(id: String, call: Call) -> Outcome {
 
 /// `DELETE /v1/service/{id}`
 pub(super) async fn delete(id: String, call: Call) -> Outcome {
-    act(&id, call, Request::Delete).await
+    let id = service_id(&id)?;
+    call.query.end("")?;
+    body::nothing(&call.body?)?;
+    call.api.remove(id).await
 }
 
 /// The body of `POST /v1/service/{id}/scale`.
@@ -135,7 +138,7 @@ pub(super) async fn scale(id: String, call: Call) -> Outcome {
 pub(super) async fn delete_named(call: Call) -> Outcome {
     call.query.end("")?;
     let id = named(&call.body?)?;
-    call.api.change(Request::Delete(id), id).await
+    call.api.remove(id).await
 }
 
 #[derive(Deserialize)]
@@ -182,6 +185,12 @@ impl Api {
         self.ask(request).await?;
         let (record, status) = self.known(id).ok_or_else(|| Problem::unknown(id))?;
         Ok(error::accepted(&view::Service::new(&record, &status)))
+    }
+
+    /// Deletes a service of which something is left; what is on its way already stays so.
+    async fn remove(&self, id: ServiceId) -> Outcome {
+        self.service(id)?;
+        self.change(Request::Delete(id), id).await
     }
 
     /// A service of which something is left.

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use super::client::Connection;
 use super::fixture::{Fixture, request, soon};
 use crate::rest::Limits;
 
@@ -54,22 +58,26 @@ async fn three_hundred_who_say_nothing_keep_nobody_out() {
     assert_eq!(silent[299].receive().await.status, 200);
 }
 
+/// A request that is being answered: the server has asked for its body of two bytes.
+async fn answered(fixture: &Fixture) -> Connection<UnixStream> {
+    let mut connection = fixture.connect_unix().await;
+    let line = "DELETE /v1/service HTTP/1.1\r\n";
+    connection.send(line.as_bytes()).await;
+    connection.send(b"Host: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n").await;
+    let mut word = [0; 25];
+    soon("a word", connection.0.read_exact(&mut word)).await.expect("read");
+    assert_eq!(&word, b"HTTP/1.1 100 Continue\r\n\r\n");
+    connection
+}
+
 #[tokio::test]
 async fn whoever_is_being_answered_keeps_the_seat() {
-    let limits = Limits { connections: 2, ..Limits::default() };
-    let fixture = Fixture::with(limits).await;
-    let mut working = Vec::new();
-    for _ in 0..2 {
-        let mut connection = fixture.connect_unix().await;
-        let head = "DELETE /v1/service HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{";
-        connection.send(head.as_bytes()).await;
-        working.push(connection);
-    }
-    // both are read as far as they go before a third one is: the listener takes them in order
+    let fixture = Fixture::with(Limits { connections: 2, ..Limits::default() }).await;
+    let working = [answered(&fixture).await, answered(&fixture).await];
     let mut third = fixture.connect_unix().await;
     third.send(&request("GET", "/healthz", "", b"")).await;
     for mut connection in working {
-        connection.send(b"}").await;
+        connection.send(b"{}").await;
         assert_eq!(connection.receive().await.status, 400);
     }
     assert_eq!(third.receive().await.status, 200);
@@ -81,15 +89,11 @@ async fn a_node_that_goes_down_finishes_its_answers() {
     let mut idle = fixture.connect_unix().await;
     idle.send(&request("GET", "/healthz", "", b"")).await;
     assert_eq!(idle.receive().await.status, 200);
-    let mut working = fixture.connect_unix().await;
-    working.send(b"DELETE /v1/service HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n").await;
-    let mut word = [0; 25];
-    soon("a word", tokio::io::AsyncReadExt::read_exact(&mut working.0, &mut word)).await.expect("read");
-    assert_eq!(&word, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let mut working = answered(&fixture).await;
 
     fixture.shut_down();
     assert_eq!(idle.rest().await, b"");
-    assert!(tokio::net::UnixStream::connect(&fixture.socket).await.is_err());
+    assert!(UnixStream::connect(&fixture.socket).await.is_err());
     working.send(b"{}").await;
     let reply = working.receive().await;
     assert_eq!((reply.status, reply.header("connection")), (400, Some("close")));
@@ -101,12 +105,7 @@ async fn a_node_that_goes_down_finishes_its_answers() {
 async fn a_drain_has_an_end() {
     let mut fixture =
         Fixture::with(Limits { drain_time: Duration::from_millis(200), ..Limits::default() }).await;
-    let mut stuck = fixture.connect_unix().await;
-    let head =
-        "DELETE /v1/service HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
-    stuck.send(head.as_bytes()).await;
-    let mut word = [0; 25];
-    soon("a word", tokio::io::AsyncReadExt::read_exact(&mut stuck.0, &mut word)).await.expect("read");
+    let mut stuck = answered(&fixture).await;
     fixture.shut_down();
     soon("the end of the server", &mut fixture.served).await.expect("ended well");
     assert_eq!(stuck.rest().await, b"");
@@ -123,7 +122,7 @@ async fn what_is_no_http_is_refused_and_closed() {
     }
     let long = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(200_000));
     let mut connection = fixture.connect_unix().await;
-    let _refused_on_the_way = tokio::io::AsyncWriteExt::write_all(&mut connection.0, long.as_bytes()).await;
+    let _refused_on_the_way = connection.0.write_all(long.as_bytes()).await;
     let said = String::from_utf8(connection.rest().await).expect("text");
     assert!(said.starts_with("HTTP/1.1 431") || said.is_empty(), "{said}");
     assert_eq!(fixture.get("/healthz").await.status, 200);

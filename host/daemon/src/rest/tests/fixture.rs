@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use motey_core::id::NodeId;
+use motey_core::step::{EngineState, Input};
 use motey_core::{Core, Tuning};
 use motey_plugin_host::{Places, PluginManager, Trust};
 use motey_plugin_ops::HostInfo;
@@ -81,6 +82,14 @@ impl Fixture {
 
     pub(super) async fn post_yaml(&self, path: &str, body: &[u8]) -> Reply {
         self.ask("POST", path, "Content-Type: application/x-yaml\r\n", body).await
+    }
+
+    /// The node believes in an engine that it cannot reach: instances are decided on, and their calls fail.
+    pub(super) fn believe_in(&self, engine: &str) {
+        let name = engine.parse().expect("a name");
+        let features = ["command", "logs"].map(str::to_owned).into();
+        let state = EngineState::Up { features, instances: Vec::new() };
+        self.inbox.answer(Input::Engine { name, state });
     }
 
     pub(super) fn shut_down(&mut self) {

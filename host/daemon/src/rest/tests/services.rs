@@ -114,8 +114,30 @@ async fn a_deleted_service_leaves_the_list_and_says_so_for_ever() {
     let again = fixture.post_yaml(&format!("/v1/service?id={ID}"), YAML).await;
     assert_eq!(again.problem(), (410, "deleted".into()));
     assert_eq!(fixture.ask("POST", &path("/start"), "", b"").await.problem(), (410, "deleted".into()));
+    assert_eq!(fixture.ask("DELETE", &path(""), "", b"").await.problem(), (410, "deleted".into()));
     let story = fixture.get(&path("/events")).await.json();
     assert_eq!(story[0]["kind"], "deployed", "{story}");
+}
+
+#[tokio::test]
+async fn what_may_have_left_something_behind_stops_until_its_engine_says_it_is_gone() {
+    let fixture = Fixture::start().await;
+    fixture.believe_in("process");
+    let made = fixture.post_yaml(&format!("/v1/service?id={ID}"), YAML).await;
+    let instance = &made.json()["images"][0]["instances"][0];
+    assert_eq!((made.status, &made.json()["state"]), (201, &"INSTANTIATING".into()));
+    assert!(instance["fence"].is_string() && instance["engine"] == "process", "{instance}");
+    assert_eq!(fixture.get(&path("/logs")).await.problem(), (404, "no-instance".into()));
+    assert_eq!(fixture.get(&path("/logs?slot=1")).await.problem(), (404, "no-instance".into()));
+    for _ in 0..2 {
+        let deleted = fixture.ask("DELETE", &path(""), "", b"").await;
+        assert_eq!((deleted.status, &deleted.json()["state"]), (202, &"STOPPING".into()));
+        let seen = fixture.get(&path("")).await;
+        assert_eq!((seen.status, &seen.json()["state"]), (200, &"STOPPING".into()));
+        assert!(seen.json()["_links"]["start"].is_null());
+    }
+    assert_eq!(fixture.get("/v1/service").await.json().as_array().map(Vec::len), Some(1));
+    assert_eq!(fixture.ask("POST", &path("/start"), "", b"").await.problem(), (410, "deleted".into()));
 }
 
 #[tokio::test]
