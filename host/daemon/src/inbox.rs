@@ -34,6 +34,8 @@ pub(crate) enum Message {
     Ask(Request, AnswerTo),
     /// Something happened.
     Input(Box<Input>),
+    /// Somebody asks whether the loop still works.
+    Ping(oneshot::Sender<()>),
     /// Events of this engine were lost: ask it for everything it has.
     Relist(EngineName),
     /// No more.
@@ -61,12 +63,21 @@ struct Queue {
 
 impl Inbox {
     pub fn ask(&self, request: Request, to: AnswerTo) -> Result<(), Busy> {
+        self.wait_in_line(Message::Ask(request, to))
+    }
+
+    pub fn ping(&self, to: oneshot::Sender<()>) -> Result<(), Busy> {
+        self.wait_in_line(Message::Ping(to))
+    }
+
+    /// For whoever waits for an answer.
+    fn wait_in_line(&self, message: Message) -> Result<(), Busy> {
         let mut queue = self.lock();
         if queue.asks >= MOST_ASKS || queue.stopped {
             return Err(Busy);
         }
         queue.asks += 1;
-        self.put(queue, Message::Ask(request, to));
+        self.put(queue, message);
         Ok(())
     }
 
@@ -134,7 +145,7 @@ impl Queue {
     fn take(&mut self) -> Option<Message> {
         let message = self.messages.pop_front();
         match &message {
-            Some(Message::Ask(..)) => self.asks -= 1,
+            Some(Message::Ask(..) | Message::Ping(_)) => self.asks -= 1,
             Some(Message::Input(_)) => self.events -= 1,
             Some(Message::Relist(_) | Message::Stop) => {}
             None => return self.relist.pop_first().map(Message::Relist),

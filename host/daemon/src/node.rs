@@ -102,6 +102,19 @@ impl Node {
         }
     }
 
+    /// Whether the loop still takes what comes; answers once everything before it is done.
+    ///
+    /// # Errors
+    /// When it does not, or not by `deadline`.
+    pub async fn ping(&self, deadline: Duration) -> Result<(), AskError> {
+        let (to, answer) = oneshot::channel();
+        self.0.inbox.ping(to).map_err(|_| AskError::Busy)?;
+        match tokio::time::timeout(deadline, answer).await {
+            Ok(answered) => answered.map_err(|_| AskError::Closed),
+            Err(_) => Err(AskError::TimedOut),
+        }
+    }
+
     /// Reads memory as of the last committed step. The closure holds a lock: it must be short.
     pub fn read<T>(&self, f: impl FnOnce(&Core) -> T) -> T {
         f(&self.0.core.read().unwrap_or_else(PoisonError::into_inner))
@@ -189,6 +202,9 @@ impl Loop {
                 Some(Message::Stop) => return,
                 Some(Message::Ask(request, to)) => self.ask(request, to),
                 Some(Message::Input(input)) => self.input(&input),
+                Some(Message::Ping(to)) => {
+                    let _nobody_waits = to.send(());
+                }
                 Some(Message::Relist(engine)) => self.node.0.engines.list(&engine),
                 None => self.step(&Input::Tick),
             }

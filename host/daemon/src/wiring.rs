@@ -84,7 +84,8 @@ pub fn run_watched(
     for notice in config.notices() {
         log::warn!("{notice}");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Thread)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Thread)?;
     runtime.block_on(async {
         let parts = Parts::build(config)?;
         let doors = Doors::open(config).await?;
@@ -147,11 +148,8 @@ impl Parts {
 fn core(config: &Config, node: motey_core::id::NodeId, loaded: Loaded) -> Core {
     let me = motey_core::Identity { node, incarnation: loaded.incarnation };
     let delay = u64::try_from(config.node.restart_delay.0.as_millis()).unwrap_or(u64::MAX);
-    let tuning = Tuning {
-        restart_attempts: config.node.restart_attempts,
-        restart_delay: delay,
-        ..Tuning::default()
-    };
+    let tuning =
+        Tuning { restart_attempts: config.node.restart_attempts, restart_delay: delay, ..Tuning::default() };
     Core::new(me, tuning, loaded.records, loaded.leases)
 }
 
@@ -267,7 +265,9 @@ impl Doors {
     ) -> Result<(), RunError> {
         match self.tcp.local_addr() {
             Ok(address) => log::info!("REST on http://{address} and {}", config.socket().display()),
-            Err(error) => log::warn!("REST on {}, and on a TCP port nobody knows: {error}", config.socket().display()),
+            Err(error) => {
+                log::warn!("REST on {}, and on a TCP port nobody knows: {error}", config.socket().display())
+            }
         }
         let body = usize::try_from(config.webserver.body_limit.0).unwrap_or(usize::MAX);
         let rest = Rest {

@@ -156,3 +156,22 @@ fn check(section: &mut Section<'_>, key: &'static str, form: &Form) {
         Form::Isolation => drop(section.get::<Isolation>(key)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_without_effect_is_documented() {
+        let page = include_str!("../../../../docs/configuration.md");
+        for (section, keys) in
+            [("mqtt", MQTT), ("zeromq", ZEROMQ), ("cluster", CLUSTER), ("registries.\"HOST\"", REGISTRY)]
+        {
+            let line =
+                page.lines().find(|line| line.starts_with(&format!("| `[{section}]` |"))).expect(section);
+            for (key, _) in keys {
+                assert!(line.contains(&format!("`{key}`")), "{section}.{key}");
+            }
+        }
+    }
+}

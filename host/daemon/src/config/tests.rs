@@ -283,3 +283,17 @@ fn the_packaged_file_is_valid_and_shows_the_defaults() {
     all["plugins"]["config"] = default["plugins"]["config"].clone();
     assert_eq!(all, default, "what is commented out is the default");
 }
+
+#[test]
+fn every_setting_is_documented() {
+    let page = include_str!("../../../../docs/configuration.md");
+    for (path, ..) in Config::default().settings() {
+        let (section, key) = path.split_once('.').expect("a section and a key");
+        let at = page
+            .find(&format!("## `[{section}]`"))
+            .unwrap_or_else(|| panic!("[{section}] is not documented"));
+        let rest = &page[at + 2..];
+        let chapter = &rest[..rest.find("\n## ").unwrap_or(rest.len())];
+        assert!(chapter.contains(&format!("| `{key}` |")), "{path} is not documented");
+    }
+}

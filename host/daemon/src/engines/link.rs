@@ -24,12 +24,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub fn new(
-        node: NodeId,
-        cluster: String,
-        reserved: BTreeMap<String, u64>,
-        inbox: Arc<Inbox>,
-    ) -> Self {
+    pub fn new(node: NodeId, cluster: String, reserved: BTreeMap<String, u64>, inbox: Arc<Inbox>) -> Self {
         Self { node, cluster, inbox, reserved, closing: AtomicBool::new(false) }
     }
 
@@ -67,9 +62,7 @@ impl Listener for Link {
     fn instance(&self, plugin: &str, shown: ops::Instance) -> Result<(), Busy> {
         let Ok(engine) = EngineName::new(plugin) else { return Ok(()) };
         match own_instance(self.node, &engine, shown, boot_time()) {
-            Some(instance) => {
-                self.inbox.event(Some(&engine), Input::Instance(instance)).map_err(|_| Busy)
-            }
+            Some(instance) => self.inbox.event(Some(&engine), Input::Instance(instance)).map_err(|_| Busy),
             None => Ok(()),
         }
     }

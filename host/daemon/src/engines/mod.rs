@@ -195,7 +195,7 @@ impl Engines {
         match self.plugin(engine).and_then(|plugin| Ok((plugin, body?))) {
             Ok((plugin, body)) => {
                 plugin.call(op, &body, None, Some(deadline), done);
-            },
+            }
             Err(error) => done(Err(error)),
         }
     }

@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn names_are_readable_and_short() {
-        assert_eq!(instance_name(&target("Cell 7: Quality")), "cell-7-quality-vision-0-15c7c3e2ad");
+        assert_eq!(instance_name(&target("Cell 7: Quality")), "cell-7-quality-vision-0-eee5951549");
         let long = instance_name(&target(&"x".repeat(128)));
         assert_eq!(long.len(), LONGEST);
         assert!(instance_name(&target("日本")).starts_with("vision-0-"));

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use motey_core::id::ServiceId;
-use motey_core::step::Request;
 use serde::Serialize;
-use tokio::time::timeout;
-use uuid::Uuid;
 
 use super::error::{self, Problem};
 use super::links::Links;
@@ -29,11 +25,8 @@ pub(super) async fn alive(call: Call) -> Outcome {
 /// `GET /readyz`: the store is open and the loop answers. Does not wait for plugins.
 pub(super) async fn ready(call: Call) -> Outcome {
     call.query.end("")?;
-    // a service that cannot exist: the loop decides about it and has nothing to write
-    let nothing = Request::Start(ServiceId(Uuid::nil()));
-    match timeout(LOOP_DEADLINE, call.api.node.ask(nothing)).await {
-        Ok(Ok(_)) => Ok(error::ok(&Health { status: "ready", _links: Links::of("/readyz") })),
-        Ok(Err(error)) => Err(Problem::NotReady(error.to_string())),
-        Err(_) => Err(Problem::NotReady(format!("no answer within {} s", LOOP_DEADLINE.as_secs()))),
+    match call.api.node.ping(LOOP_DEADLINE).await {
+        Ok(()) => Ok(error::ok(&Health { status: "ready", _links: Links::of("/readyz") })),
+        Err(error) => Err(Problem::NotReady(error.to_string())),
     }
 }

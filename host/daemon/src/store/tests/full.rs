@@ -6,6 +6,9 @@ use std::io::Write;
 use super::*;
 use crate::store::{Span, reserve};
 
+/// More deployments than fit on any of the disks here.
+const MANY: u64 = 5000;
+
 /// A disk of its own, small enough to be filled.
 struct SmallDisk {
     folder: tempfile::TempDir,
@@ -66,7 +69,7 @@ fn a_full_disk_refuses_what_adds_lets_through_what_removes_and_forgets_nothing()
     let (mut store, _) = open(&path);
     let filler = disk.fill(512 * 1024);
 
-    let deployed = commit_while_it_goes(&mut store, &mut memory, (0..).map(deployment));
+    let deployed = commit_while_it_goes(&mut store, &mut memory, (0..MANY).map(deployment));
     assert!(deployed > 10, "only {deployed} deployments");
     assert!(matches!(store.commit(&deployment(deployed)), Err(StoreError::Full { .. })));
     let newest = store.journal().expect("it opens").read(None, Span::Newest, 1).expect("it is read");
@@ -100,7 +103,7 @@ fn a_handle_that_met_a_full_disk_goes_on_once_there_is_room() {
     let mut next = 0;
     for _ in 0..5 {
         let filler = disk.fill(96 * 1024);
-        next += commit_while_it_goes(&mut store, &mut memory, (next..).map(deployment));
+        next += commit_while_it_goes(&mut store, &mut memory, (next..MANY).map(deployment));
         assert!(matches!(store.commit(&deployment(next)), Err(StoreError::Full { .. })));
         fs::remove_file(filler).expect("it is there");
         store.commit(&deployment(next)).expect("there is room again");

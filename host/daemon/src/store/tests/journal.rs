@@ -86,12 +86,14 @@ fn all_services_together_keep_the_newest_ten_thousand_also_over_restarts() {
     }
     drop(store);
     let (mut store, _) = open(&path);
-    store.commit(&story(vec![event(1, EventKind::Exited), event(14, EventKind::Exited)])).expect("written");
+    for n in [1, 14, 14] {
+        store.commit(&story(vec![event(n, EventKind::Exited)])).expect("it is written");
+    }
 
     let reader = store.journal().expect("it opens");
     let all = reader.read(None, Span::Newest, 20_000).expect("it is read");
     assert_eq!(all.len(), usize::try_from(OF_ALL).expect("it fits"));
     let of = |n| all.iter().filter(|entry| entry.service == service(n)).count();
-    assert_eq!([1, 2, 3, 13, 14].map(of), [1, 98, 900, 900, 1]);
-    assert_eq!([1, 2, 3, 13, 14].map(|n| store.bounds.held(service(n))), [1, 98, 900, 900, 1]);
+    assert_eq!([1, 2, 3, 13, 14].map(of), [1, 97, 900, 900, 2]);
+    assert_eq!([1, 2, 3, 13, 14].map(|n| store.bounds.held(service(n))), [1, 97, 900, 900, 2]);
 }
