@@ -115,7 +115,7 @@ TEXT
 }
 
 answers() {
-    running >/dev/null || fail "the node ended at once; the end of $log:"$'\n'"$(tail -n 20 "$log")"
+    running >/dev/null || fail "the node ended at once; the end of $log:"$'\n'"$(tail -n 20 "$log")"$'\n'"(is the port taken? --port takes another one)"
     "$motey" status >/dev/null 2>&1
 }
 

@@ -59,6 +59,16 @@ advisories() {
     fi
 }
 
+# what the README promises of its first command, in a place of its own
+quickstart() {
+    local place status=0
+    place=$(mktemp -d)
+    packaging/quickstart.sh --dir "$place/node" --port $((20000 + RANDOM % 10000)) || status=$?
+    packaging/quickstart.sh --stop --dir "$place/node" || status=$?
+    rm -r -- "$place"
+    return "$status"
+}
+
 step "system packages" packaging/need-packages.sh "${PACKAGES[@]}"
 step "toolchain" need_toolchain
 step "cargo-deny" need_cargo_deny
@@ -70,5 +80,6 @@ step "build" cargo build --workspace
 # a vendor builds it without the workspace's features
 step "the plugin API alone" cargo check -p motey-plugin-api
 step "lints" cargo clippy --workspace --all-targets -- -D warnings
+step "quickstart" quickstart
 step "tests" cargo test --workspace "$@"
 say "everything passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"

@@ -20,11 +20,18 @@ pub fn plugin(id: &str) -> PathBuf {
     current(&directory().join(format!("libmotey_plugin_{}.so", id.replace('-', "_"))))
 }
 
-/// `target/<profile>`: two above the test binary in `deps`.
+/// A binary that is built beside `motey`.
+#[track_caller]
+pub fn beside_motey(name: &str) -> PathBuf {
+    current(&directory().join(name))
+}
+
+/// `target/<profile>`: that of this program, or the one above it where this is a test binary in `deps`.
 fn directory() -> PathBuf {
-    let test = env::current_exe().expect("a test knows its own binary");
-    let profile = test.parent().and_then(Path::parent).expect("test binaries are in target/<profile>/deps");
-    profile.to_owned()
+    let own = env::current_exe().expect("a program knows its own binary");
+    let folder = own.parent().expect("binaries are in target/<profile>");
+    let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+    profile.expect("test binaries are in target/<profile>/deps").to_owned()
 }
 
 /// Compares an artifact with every source that cargo's dependency file beside it names.

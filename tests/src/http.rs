@@ -1,5 +1,5 @@
-//! A blocking HTTP/1.1 client: one request a connection, over the Unix socket or TCP. It sends what it is told, also
-//! what no proper client would send.
+//! A blocking HTTP/1.1 client: one request a connection, over the Unix socket or TCP, or one TCP connection for many
+//! requests. It sends what it is told, also what no proper client would send.
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
@@ -77,22 +77,37 @@ impl Http {
 
     /// One request and its answer, for a node that may die in between.
     pub fn send(&self, method: &str, path: &str, kind: Option<&str>, body: &[u8]) -> io::Result<Response> {
+        let head = self.head(method, path, kind, body.len(), "close");
+        self.raw(&[head.as_bytes(), body].concat())
+    }
+
+    /// One TCP connection that stays open from request to request.
+    pub fn keep_alive(&self) -> io::Result<Connection> {
+        let Place::Tcp(address) = &self.place else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "only TCP connections are kept"));
+        };
+        let stream = tcp(address)?;
+        stream.set_nodelay(true)?;
+        Ok(Connection { http: self.clone(), stream: BufReader::new(stream) })
+    }
+
+    fn head(&self, method: &str, path: &str, kind: Option<&str>, length: usize, connection: &str) -> String {
         let host = match &self.place {
             Place::Unix(_) => "localhost".to_owned(),
             Place::Tcp(address) => address.to_string(),
         };
-        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+        let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: {connection}\r\n");
         if let Some(kind) = kind {
             head.push_str(&format!("Content-Type: {kind}\r\n"));
         }
-        if kind.is_some() || !body.is_empty() {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        if kind.is_some() || length > 0 {
+            head.push_str(&format!("Content-Length: {length}\r\n"));
         }
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str("\r\n");
-        self.raw(&[head.as_bytes(), body].concat())
+        head
     }
 
     /// Sends these bytes and reads one answer.
@@ -104,14 +119,38 @@ impl Http {
                 stream.set_write_timeout(Some(PATIENCE))?;
                 exchange(stream, request)
             }
-            Place::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(address, PATIENCE)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                stream.set_write_timeout(Some(PATIENCE))?;
-                exchange(stream, request)
-            }
+            Place::Tcp(address) => exchange(tcp(address)?, request),
         }
     }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Connection {
+    http: Http,
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// One request, in one write, and its answer.
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        kind: Option<&str>,
+        body: &[u8],
+    ) -> io::Result<Response> {
+        let head = self.http.head(method, path, kind, body.len(), "keep-alive");
+        self.stream.get_mut().write_all(&[head.as_bytes(), body].concat())?;
+        read_response(&mut self.stream)
+    }
+}
+
+fn tcp(address: &SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }
 
 /// A server may refuse a body before it has all of it: the answer counts, not the write.

@@ -9,16 +9,22 @@
 mod artifacts;
 pub mod cgroup;
 mod http;
+mod leases;
 mod mock;
 mod node;
 mod process;
+mod random;
 mod snapshot;
 mod wait;
+mod watched;
 
-pub use artifacts::{motey, plugin};
-pub use http::{Http, Response};
+pub use artifacts::{beside_motey, motey, plugin};
+pub use http::{Connection, Http, Response};
+pub use leases::{Lease, leases};
 pub use mock::{MockCall, MockFiles};
-pub use node::{Builder, NodeUnderTest};
+pub use node::{Builder, NodeUnderTest, free_port};
 pub use process::{Process, end_all, marked};
+pub use random::Random;
 pub use snapshot::{Files, Snapshot, difference};
 pub use wait::{SOON, wait_for, wait_until};
+pub use watched::{KillPoint, Orders, Window};

@@ -21,6 +21,8 @@ pub struct MockCall {
     pub fence: String,
     pub outcome: String,
     pub then: Option<String>,
+    /// When it came in, in microseconds since boot.
+    pub called_us: u64,
 }
 
 impl MockFiles {
@@ -42,6 +44,12 @@ impl MockFiles {
             }
         }
         known
+    }
+
+    /// Every change since the plugin was created, the oldest first: `{"put": {…}}` or `{"gone": "NAME"}`.
+    #[track_caller]
+    pub fn history(&self) -> Vec<Value> {
+        self.lines("instances.jsonl")
     }
 
     /// The names of those that run.
@@ -97,6 +105,7 @@ impl MockCall {
             fence: word("fence"),
             outcome: word("outcome"),
             then: line["then"].as_str().map(str::to_owned),
+            called_us: line["called_us"].as_u64().unwrap_or_default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     thread,
 };
 
@@ -193,10 +193,16 @@ impl NodeUnderTest {
     /// Starts the host and returns at once.
     #[track_caller]
     pub fn launch(&mut self) {
+        self.launch_as(&artifacts::motey(), Stdio::null());
+    }
+
+    /// Starts `program run` in place of `motey run`, and returns the writing end of its standard input, if it has one.
+    #[track_caller]
+    pub(crate) fn launch_as(&mut self, program: &Path, input: Stdio) -> Option<ChildStdin> {
         assert!(self.host.is_none(), "the host runs already");
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).expect("a log file");
         let path = env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
-        let host = Command::new(artifacts::motey())
+        let host = Command::new(program)
             .arg("run")
             .arg("--config")
             .arg(self.config_file())
@@ -205,11 +211,11 @@ impl NodeUnderTest {
             .env("RUST_BACKTRACE", "1")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir("/")
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(log.try_clone().expect("a second handle to the log"))
             .stderr(log)
             .spawn();
-        self.host = Some(host.expect("the host starts"));
+        self.host.insert(host.expect("the host starts")).stdin.take()
     }
 
     /// Returns when `/readyz` says so. A host that ends instead is a failure at once.
@@ -370,8 +376,8 @@ fn put_in(file: &Path, directory: &Path) {
     }
 }
 
-/// One that was free a moment ago.
-fn free_port() -> u16 {
+/// A loopback port that was free a moment ago.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port");
     listener.local_addr().expect("a bound address").port()
 }

@@ -7,9 +7,7 @@ use std::{
     path::Path,
 };
 
-use rusqlite::{Connection, OpenFlags};
-
-use crate::{cgroup, process};
+use crate::{cgroup, leases::leases, process};
 
 /// What there was at one moment. Two of them are compared by [`difference`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +27,7 @@ impl Snapshot {
         for directory in directories {
             lines.extend(Files::below(directory).0.into_iter().map(|file| format!("file {file}")));
         }
-        lines.extend(leases(database).into_iter().map(|lease| format!("lease {lease}")));
+        lines.extend(leases(database).into_iter().map(|lease| format!("lease {lease:?}")));
         Self(lines)
     }
 }
@@ -77,20 +75,6 @@ fn collect(directory: &Path, found: &mut Vec<String>) {
 
 fn is_database(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().contains(".db"))
-}
-
-/// Read beside the running node, which writes through a log that readers do not wait for.
-#[track_caller]
-fn leases(database: &Path) -> Vec<String> {
-    let rows = || -> rusqlite::Result<Vec<String>> {
-        let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let mut statement = connection.prepare("SELECT holder, body FROM lease ORDER BY holder, body")?;
-        let line = |row: &rusqlite::Row<'_>| {
-            Ok(format!("{} {}", row.get::<_, String>(0)?, row.get::<_, String>(1)?))
-        };
-        statement.query_map([], line)?.collect()
-    };
-    rows().unwrap_or_else(|error| panic!("cannot read the leases in {}: {error}", database.display()))
 }
 
 #[cfg(test)]

@@ -30,7 +30,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("plugins/process/shim", &[]),
     ("plugins/mock", &["motey-plugin-api"]),
     ("plugins/host-facts", &["motey-plugin-api"]),
-    ("tests", &[]),
+    // for the watched node alone
+    ("tests", &["motey-daemon", "motey-process-shim"]),
 ];
 
 /// The table of contents that a stranger sees first.
@@ -228,6 +229,27 @@ fn every_example_blueprint_is_one() {
         }
     }
     nobody("examples that do not parse", offenders);
+}
+
+#[test]
+fn every_link_in_the_documentation_leads_somewhere() {
+    let mut offenders = Vec::new();
+    for file in files("docs", "md").into_iter().chain(["README.md".to_owned()]) {
+        let folder = root().join(&file).parent().expect("a file is in a folder").to_owned();
+        for target in links(&read(&file)).filter(|target| !target.contains("://") && !target.starts_with('#'))
+        {
+            let path = target.split('#').next().unwrap_or_default();
+            if !folder.join(path).exists() {
+                offenders.push(format!("{file}: {target}"));
+            }
+        }
+    }
+    nobody("links that lead nowhere", offenders);
+}
+
+/// What stands in the brackets of `[text](target)`.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(target, _)| target))
 }
 
 #[test]
