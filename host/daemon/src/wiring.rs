@@ -266,7 +266,7 @@ impl Doors {
         match self.tcp.local_addr() {
             Ok(address) => log::info!("REST on http://{address} and {}", config.socket().display()),
             Err(error) => {
-                log::warn!("REST on {}, and on a TCP port nobody knows: {error}", config.socket().display())
+                log::warn!("REST on {}, and on a TCP port nobody knows: {error}", config.socket().display());
             }
         }
         let body = usize::try_from(config.webserver.body_limit.0).unwrap_or(usize::MAX);

@@ -27,8 +27,9 @@
 //! motey_plugin_api::plugin! { provider: Bell, id: "bell", name: "Bell", description: "rings" }
 //! ```
 //!
-//! Threads: each call runs on one of at most four threads, which are started when there is work and leave after ten
-//! seconds without; [`Val::logs`], [`Val::events`] and [`Provider::watch`] have one of their own while they run.
+//! Threads: calls that look run on one of at most four threads, calls that work on one of four others, so that no look
+//! waits for work; they are started when there is something to do and leave after ten seconds without. [`Val::stop`],
+//! [`Val::logs`], [`Val::events`] and [`Provider::watch`] have one of their own while they run.
 //! The `log` crate's records and panics go to the host.
 
 #![forbid(unsafe_code)]

@@ -22,8 +22,8 @@ use crate::{
     pool::{Job, Pool},
 };
 
-/// So many streams and subscriptions at once are a leak, not a use.
-const OPEN_CALLS: usize = 256;
+/// So many slow calls, streams and subscriptions at once are a leak, not a use.
+const OWN_THREADS: usize = 256;
 
 /// What [`Val`](crate::Val) and [`Provider`](crate::Provider) have in common.
 pub trait Service: Send + Sync + Sized + 'static {
@@ -38,8 +38,12 @@ pub trait Service: Send + Sync + Sized + 'static {
 /// Where an operation runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
-    /// It ends by itself, soon.
-    Pool,
+    /// A look: it ends at once, and waits for no work.
+    Quick,
+    /// Work: it ends soon.
+    Work,
+    /// It ends by itself, and may take its time: nothing waits behind it.
+    Slow,
     /// It ends when it is told to.
     Open,
 }
@@ -87,8 +91,9 @@ struct Inner<S> {
     /// `None` once closed, so that the vendor's `Drop` runs.
     service: RwLock<Option<Arc<S>>>,
     calls: Calls,
-    pool: Arc<Pool>,
-    open_calls: AtomicUsize,
+    quick: Arc<Pool>,
+    work: Arc<Pool>,
+    own_threads: AtomicUsize,
 }
 
 impl<S: Service> Served<S> {
@@ -98,8 +103,9 @@ impl<S: Service> Served<S> {
             host,
             service: RwLock::new(Some(Arc::new(service))),
             calls: Calls::default(),
-            pool: Pool::new(format!("{id}-call")),
-            open_calls: AtomicUsize::new(0),
+            quick: Pool::new(format!("{id}-look")),
+            work: Pool::new(format!("{id}-work")),
+            own_threads: AtomicUsize::new(0),
         }))
     }
 }
@@ -107,8 +113,10 @@ impl<S: Service> Served<S> {
 impl<S: Service> Endpoint for Served<S> {
     fn send(&self, call: Call<'_>) {
         match S::lane(call.op) {
-            _ if call.op == op::PING => self.0.pool_call(call),
-            Some(Lane::Pool) => self.0.pool_call(call),
+            _ if call.op == op::PING => self.0.pool_call(&self.0.quick, call),
+            Some(Lane::Quick) => self.0.pool_call(&self.0.quick, call),
+            Some(Lane::Work) => self.0.pool_call(&self.0.work, call),
+            Some(Lane::Slow) => self.0.slow_call(call),
             Some(Lane::Open) => self.0.open_call(call),
             None => give(call.reply, &Err(unsupported(call.op))),
         }
@@ -129,7 +137,8 @@ impl<S: Service> Endpoint for Served<S> {
             let _ = caught("close", || service.close(grace));
         }
         self.0.calls.drain(until);
-        self.0.pool.close();
+        self.0.quick.close();
+        self.0.work.close();
         let service = self.0.service.write().unwrap_or_else(PoisonError::into_inner).take();
         let _ = caught("drop", || drop(service));
         self.0.host.close();
@@ -142,20 +151,30 @@ impl<S: Service> Inner<S> {
         service.clone().ok_or_else(|| Error::closed("the plugin has been closed"))
     }
 
-    fn pool_call(self: &Arc<Self>, call: Call<'_>) {
-        let (id, op, body) = (call.id, call.op.to_owned(), call.body.to_vec());
-        if !self.calls.queue(id, call.reply) {
-            return;
+    fn pool_call(self: &Arc<Self>, pool: &Arc<Pool>, call: Call<'_>) {
+        let (id, job) = self.job(&call);
+        if self.calls.queue(id, call.reply) && pool.submit(job).is_err() {
+            self.calls.settle(id, &Err(Error::busy("too many calls are waiting in the plugin")));
         }
+    }
+
+    fn slow_call(self: &Arc<Self>, call: Call<'_>) {
+        let (id, job) = self.job(&call);
+        if self.calls.queue(id, call.reply) {
+            self.start_thread(id, job);
+        }
+    }
+
+    /// Runs the call, unless it was cancelled before it began.
+    fn job(self: &Arc<Self>, call: &Call<'_>) -> (u64, Job) {
+        let (id, op, body) = (call.id, call.op.to_owned(), call.body.to_vec());
         let inner = Arc::clone(self);
-        let job: Job = Box::new(move || {
+        let job = move || {
             if inner.calls.start(id) {
                 inner.calls.settle(id, &inner.run(&op, &body));
             }
-        });
-        if self.pool.submit(job).is_err() {
-            self.calls.settle(id, &Err(Error::busy("too many calls are waiting in the plugin")));
-        }
+        };
+        (id, Box::new(job))
     }
 
     fn run(&self, op: &str, body: &[u8]) -> Answer {
@@ -178,19 +197,21 @@ impl<S: Service> Inner<S> {
             return;
         }
         let inner = Arc::clone(self);
-        let run = move || {
-            inner.calls.settle(id, &inner.run_open(&op, &body, stream, &cancel));
-            inner.open_calls.fetch_sub(1, Ordering::Relaxed);
-        };
+        let run = move || inner.calls.settle(id, &inner.run_open(&op, &body, stream, &cancel));
         self.start_thread(id, run);
     }
 
-    fn start_thread(&self, id: u64, run: impl FnOnce() + Send + 'static) {
+    fn start_thread(self: &Arc<Self>, id: u64, run: impl FnOnce() + Send + 'static) {
+        let inner = Arc::clone(self);
+        let run = move || {
+            run();
+            inner.own_threads.fetch_sub(1, Ordering::Relaxed);
+        };
         let name = format!("{}-open", self.id);
-        let started = self.open_calls.fetch_add(1, Ordering::Relaxed) < OPEN_CALLS
+        let started = self.own_threads.fetch_add(1, Ordering::Relaxed) < OWN_THREADS
             && thread::Builder::new().name(name).spawn(run).is_ok();
         if !started {
-            self.open_calls.fetch_sub(1, Ordering::Relaxed);
+            self.own_threads.fetch_sub(1, Ordering::Relaxed);
             self.calls.settle(id, &Err(Error::busy("too many calls are open in the plugin")));
         }
     }

@@ -70,15 +70,10 @@ impl<V: Val> Service for ValService<V> {
 
     fn lane(op: &str) -> Option<Lane> {
         match op {
+            op::FINGERPRINT | op::INSPECT | op::LIST | op::STATS => Some(Lane::Quick),
+            op::CREATE | op::START | op::DESTROY => Some(Lane::Work),
+            op::STOP => Some(Lane::Slow),
             op::EVENTS | op::LOGS => Some(Lane::Open),
-            op::FINGERPRINT
-            | op::CREATE
-            | op::START
-            | op::STOP
-            | op::DESTROY
-            | op::INSPECT
-            | op::LIST
-            | op::STATS => Some(Lane::Pool),
             _ => None,
         }
     }

@@ -4,10 +4,12 @@
 //! these fails it is *down*, and is tried again. Its instances are not touched by that.
 
 mod convert;
+mod line;
 mod link;
 mod name;
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::boot_time;
 use convert::{create_request, engine_error, instance, own_instance};
+use line::{Line, Place};
 pub(crate) use link::Link;
 use name::{instance_name, labels};
 
@@ -55,11 +58,32 @@ pub struct LogsWish {
 pub(crate) struct Engines {
     plugins: Arc<PluginManager>,
     link: Arc<Link>,
+    lines: Arc<Mutex<Lines>>,
+}
+
+type Lines = BTreeMap<(EngineName, Kind), Arc<Line>>;
+
+/// What kind of call it is, by how long it may take.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Look,
+    Work,
+    Stop,
+}
+
+impl Kind {
+    /// How many calls of this kind one engine gets at once.
+    const fn most(self) -> usize {
+        match self {
+            Self::Look | Self::Work => 32,
+            Self::Stop => 128,
+        }
+    }
 }
 
 impl Engines {
     pub fn new(plugins: Arc<PluginManager>, link: Arc<Link>) -> Self {
-        Self { plugins, link }
+        Self { plugins, link, lines: Arc::default() }
     }
 
     pub fn plugins(&self) -> &Arc<PluginManager> {
@@ -130,8 +154,18 @@ impl Engines {
         }
     }
 
-    /// Makes a call of the core; it is answered by [`Input::Answered`] exactly once.
+    /// Makes a call of the core, at once or in its turn; it is answered by [`Input::Answered`] exactly once.
     pub fn call(&self, call: Call) {
+        let kind = match call.op {
+            EngineOp::Inspect => Kind::Look,
+            EngineOp::Create { .. } | EngineOp::Start | EngineOp::Destroy => Kind::Work,
+            EngineOp::Stop { .. } => Kind::Stop,
+        };
+        let engines = self.clone();
+        self.line(&call.engine, kind).enter(Box::new(move |place| engines.call_now(call, place)));
+    }
+
+    fn call_now(&self, call: Call, place: Place) {
         let Call { id, engine, target, op } = call;
         let destroys = matches!(op, EngineOp::Destroy);
         let (verb, body, deadline) = self.request(&target, op);
@@ -142,7 +176,13 @@ impl Engines {
                 .map(|shown| shown.map(|shown| instance(key.clone(), name, shown, boot_time())))
                 .map_err(engine_error);
             inbox.answer(Input::Answered { call: id, key, result });
+            drop(place);
         });
+    }
+
+    fn line(&self, engine: &EngineName, kind: Kind) -> Arc<Line> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(lines.entry((engine.clone(), kind)).or_insert_with(|| Line::of(kind.most())))
     }
 
     /// An operation in the boundary's words, and how long it may take.

@@ -29,7 +29,7 @@ impl Reserve {
 
     /// Gives its room away; `false` when there was none to give.
     pub(super) fn spend(&mut self) -> bool {
-        let spent = self.there && fs::remove_file(&self.path).is_ok();
+        let spent = self.there && free(&self.path).is_ok();
         self.there &= !spent;
         spent
     }
@@ -49,6 +49,12 @@ impl Reserve {
         let file = private().create(true).truncate(true).open(&self.path)?;
         take_room(&file).inspect_err(|_| drop(fs::remove_file(&self.path)))
     }
+}
+
+/// Cut before it is removed: whoever else has it open would keep its room.
+fn free(path: &Path) -> io::Result<()> {
+    private().open(path)?.set_len(0)?;
+    fs::remove_file(path)
 }
 
 /// Not durable by itself: after a loss of power the file is short at worst, and made again.
