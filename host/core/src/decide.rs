@@ -87,5 +87,5 @@ fn receive(draft: &mut Draft<'_>, record: Arc<ServiceRecord>) {
     if known.is_none_or(|known| known.stamp < record.stamp) {
         draft.store(record, Durability::Power);
     }
-    executor::reconcile(draft, service);
+    executor::follow(draft, service);
 }

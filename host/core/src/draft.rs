@@ -228,14 +228,19 @@ impl<'a> Draft<'a> {
     pub fn known(&self, service: ServiceId) -> BTreeSet<InstanceKey> {
         let mut known: BTreeSet<InstanceKey> = self.core.runs.of(service).map(|(key, _)| key).collect();
         known.extend(self.core.seen.of(service).map(|(key, _)| key));
-        for (key, run) in self.runs.of(service) {
-            if run.is_some() {
-                known.insert(key);
-            } else {
-                known.remove(&key);
-            }
-        }
+        known.extend(self.runs.of(service).map(|(key, _)| key));
+        known.retain(|key| !matches!(self.runs.get(key), Some(None)));
         known
+    }
+
+    /// Those of them in one slot.
+    pub fn known_in(&self, service: ServiceId, slot: &SlotId) -> BTreeSet<InstanceKey> {
+        let key = |fence| InstanceKey { service, slot: slot.clone(), fence };
+        let remembered = self.core.runs.of_slot(service, slot).map(|(fence, _)| fence);
+        let seen = self.core.seen.of_slot(service, slot).map(|(fence, _)| fence);
+        let drafted = self.runs.of_slot(service, slot).map(|(fence, _)| fence);
+        let known = remembered.chain(seen).chain(drafted).map(key);
+        known.filter(|key| !matches!(self.runs.get(key), Some(None))).collect()
     }
 
     // the owner's memory

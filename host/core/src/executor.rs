@@ -3,6 +3,7 @@
 //!
 //! Level-triggered: every decision is made from the state, so a lost or repeated event changes nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::attempt::Attempt;
@@ -27,13 +28,43 @@ pub(crate) enum Wish {
 /// Brings everything this node has of a service one step nearer to its record, and reports what changed.
 pub(crate) fn reconcile(draft: &mut Draft<'_>, service: ServiceId) {
     let Some(record) = draft.record(service) else { return };
-    let me = draft.me();
     let mut keys = draft.known(service);
-    let here = record.slots.iter().filter(|(_, assigned)| assigned.node == me);
-    keys.extend(here.map(|(slot, assigned)| record.key(slot, assigned.fence)));
-    let leaving = record.dismissed.iter().filter(|dismissed| dismissed.node == me);
-    keys.extend(leaving.map(|dismissed| record.key(&dismissed.slot, dismissed.fence)));
+    keys.extend(record.slots.iter().map(|(slot, assigned)| record.key(slot, assigned.fence)));
+    keys.extend(record.dismissed.iter().map(|dismissed| record.key(&dismissed.slot, dismissed.fence)));
     review(draft, &record, keys);
+}
+
+/// Does so for what a newer record says otherwise than the one that was committed before it.
+pub(crate) fn follow(draft: &mut Draft<'_>, service: ServiceId) {
+    let Some(record) = draft.record(service) else { return };
+    let wide = |record: &ServiceRecord| (record.desired, record.has_failed());
+    match draft.core.records.get(&service) {
+        Some(before) if **before != *record && wide(before) == wide(&record) => {
+            let mut keys = BTreeSet::new();
+            for slot in changed(before, &record) {
+                keys.extend(draft.known_in(service, slot));
+                keys.extend(record.slots.get(slot).map(|assigned| record.key(slot, assigned.fence)));
+            }
+            keys.extend(record.dismissed.difference(&before.dismissed).map(|d| record.key(&d.slot, d.fence)));
+            review(draft, &record, keys);
+        }
+        _ => reconcile(draft, service),
+    }
+}
+
+/// The slots of which two versions of a record do not say the same.
+fn changed<'r>(before: &'r ServiceRecord, now: &'r ServiceRecord) -> BTreeSet<&'r SlotId> {
+    fn differ<'r, V: PartialEq>(
+        one: &'r BTreeMap<SlotId, V>,
+        other: &'r BTreeMap<SlotId, V>,
+    ) -> impl Iterator<Item = &'r SlotId> {
+        let missing = |(slot, value): &(&SlotId, &V)| other.get(*slot) != Some(*value);
+        one.iter().filter(missing).map(|(slot, _)| slot)
+    }
+    let assigned = differ(&before.slots, &now.slots).chain(differ(&now.slots, &before.slots));
+    let ended = differ(&before.ended, &now.ended).chain(differ(&now.ended, &before.ended));
+    let dismissed = before.dismissed.symmetric_difference(&now.dismissed);
+    assigned.chain(ended).chain(dismissed.map(|dismissed| &dismissed.slot)).collect()
 }
 
 /// Does so for one instance alone.

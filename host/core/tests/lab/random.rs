@@ -41,7 +41,7 @@ enum Event {
     TakeList,
     LateList,
     Dies { done: bool },
-    Full(bool),
+    Full { full: bool, reserve: bool },
     Dongle(bool),
 }
 
@@ -74,7 +74,7 @@ fn events() -> impl Strategy<Value = Event> {
         1 => Just(Event::TakeList),
         1 => Just(Event::LateList),
         3 => any::<bool>().prop_map(|done| Event::Dies { done }),
-        2 => any::<bool>().prop_map(Event::Full),
+        2 => any::<(bool, bool)>().prop_map(|(full, reserve)| Event::Full { full, reserve }),
         1 => any::<bool>().prop_map(Event::Dongle),
     ]
 }
@@ -178,7 +178,7 @@ impl World {
                     lab.list(&engine_name("process"));
                 }
             }
-            Event::Full(full) => lab.disk.full = *full,
+            Event::Full { full, reserve } => (lab.disk.full, lab.disk.reserve) = (*full, *reserve),
             Event::Dongle(there) => offer(lab, *there),
         }
     }
