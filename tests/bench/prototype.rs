@@ -5,9 +5,7 @@
 #![forbid(unsafe_code)]
 
 use std::{
-    convert::Infallible,
     env,
-    future::{Future, ready},
     net::Ipv4Addr,
     os::unix::net::UnixDatagram,
     path::Path,
@@ -37,19 +35,19 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(database)
 }
 
-fn store(database: &Mutex<Connection>, body: &[u8]) -> impl Future<Output = Result<StatusCode, Infallible>> {
+fn store(database: &Mutex<Connection>, body: &[u8]) -> StatusCode {
     let blueprint: Value = serde_yaml::from_slice(body).expect("YAML");
     let database = database.lock().unwrap_or_else(PoisonError::into_inner);
     let sql = "INSERT INTO record (name, body) VALUES (?1, ?2)";
     let mut insert = database.prepare_cached(sql).expect("a statement");
     insert.execute(params![blueprint["service_name"].as_str(), body]).expect("room on the disk");
-    ready(Ok(StatusCode::CREATED))
+    StatusCode::CREATED
 }
 
 async fn serve(database: Arc<Mutex<Connection>>, port: u16) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.expect("a free port");
     let deploy = warp::path!("v1" / "service").and(warp::post()).and(warp::body::bytes());
-    let deploy = deploy.and_then(move |body: Bytes| store(&database, &body));
+    let deploy = deploy.map(move |body: Bytes| store(&database, &body));
     if let Some(socket) = env::var_os("NOTIFY_SOCKET") {
         let notifier = UnixDatagram::unbound().expect("a socket");
         notifier.send_to(b"READY=1", socket).expect("who started this listens");

@@ -25,7 +25,7 @@ use crate::{
     clock,
     config::Config,
     instances::Instances,
-    journal::{self, Call, Lines},
+    journal::{self, Called, Lines},
     script::{Op, Rule, ScriptFile, Subject, When},
 };
 
@@ -84,16 +84,17 @@ impl Engine {
         subject: &Subject,
         act: impl FnOnce(&mut State) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let rule = self.begin(op, subject)?;
+        let called = Called::now(op, subject);
+        let rule = self.begin(&called)?;
         if let Some(rule) = rule.as_ref().filter(|rule| rule.when == When::Before) {
             self.wait(rule.delay_ms);
             if rule.cuts_short() {
-                self.lock().calls.push(&Call::new(op, subject, rule.outcome()))?;
+                self.lock().calls.push(&called.ended(rule.outcome(), None))?;
                 return Err(self.suffer(rule));
             }
         }
         let rule = rule.filter(|rule| rule.when == When::After);
-        let answer = self.carry_out(op, subject, rule.as_ref(), act);
+        let answer = self.carry_out(&called, rule.as_ref(), act);
         if let Some(rule) = rule {
             self.wait(rule.delay_ms);
             if rule.cuts_short() {
@@ -126,16 +127,15 @@ impl Engine {
         self.closing.notify_all();
     }
 
-    fn begin(&self, op: Op, subject: &Subject) -> Result<Option<Rule>, Error> {
+    fn begin(&self, called: &Called<'_>) -> Result<Option<Rule>, Error> {
         let mut state = self.lock();
         self.settle(&mut state)?;
-        Ok(state.script.current()?.rule(op, subject))
+        Ok(state.script.current()?.rule(called.op(), called.about()))
     }
 
     fn carry_out<T>(
         &self,
-        op: Op,
-        subject: &Subject,
+        called: &Called<'_>,
         rule: Option<&Rule>,
         act: impl FnOnce(&mut State) -> Result<T, Error>,
     ) -> Result<T, Error> {
@@ -147,8 +147,7 @@ impl Engine {
         }
         let outcome = answer.as_ref().map_or_else(|error| error.code.as_str(), |_| "ok");
         let then = rule.filter(|rule| rule.cuts_short()).map(Rule::outcome);
-        let line = Call { then, ..Call::new(op, subject, outcome) };
-        state.calls.push(&line)?;
+        state.calls.push(&called.ended(outcome, then))?;
         answer
     }
 

@@ -61,6 +61,33 @@ pub fn unwritable(path: &Path, error: &io::Error) -> Error {
     Error::failed(format!("cannot write {}: {error}", path.display()))
 }
 
+/// A call as it came in.
+pub struct Called<'a> {
+    op: Op,
+    about: &'a Subject,
+    us: u64,
+}
+
+impl<'a> Called<'a> {
+    pub fn now(op: Op, about: &'a Subject) -> Self {
+        Self { op, about, us: clock::boot_us() }
+    }
+
+    pub fn op(&self) -> Op {
+        self.op
+    }
+
+    pub fn about(&self) -> &'a Subject {
+        self.about
+    }
+
+    /// Its line, as of now.
+    pub fn ended(&self, outcome: &'a str, then: Option<&'a str>) -> Call<'a> {
+        let Subject { name, image, fence } = self.about;
+        Call { op: self.op, name, image, fence, outcome, then, at: clock::boot_ms(), called_us: self.us }
+    }
+}
+
 /// One line of `calls.jsonl`.
 #[derive(Serialize)]
 pub struct Call<'a> {
@@ -78,11 +105,6 @@ pub struct Call<'a> {
     pub then: Option<&'a str>,
     /// Milliseconds since boot.
     pub at: u64,
-}
-
-impl<'a> Call<'a> {
-    pub fn new(op: Op, about: &'a Subject, outcome: &'a str) -> Self {
-        let Subject { name, image, fence } = about;
-        Self { op, name, image, fence, outcome, then: None, at: clock::boot_ms() }
-    }
+    /// When the call came in, in microseconds since boot.
+    pub called_us: u64,
 }
