@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Runs services on the nodes of a fog: this one binary is the daemon and its client.
 #[derive(Debug, Parser)]
@@ -70,6 +71,19 @@ pub enum Verb {
     /// Run the daemon in the foreground
     #[command(after_help = RUN_HELP)]
     Run(Run),
+    #[command(flatten)]
+    Client(Client),
+    /// Check blueprints without a daemon
+    #[command(subcommand)]
+    Blueprint(Blueprint),
+    /// Look at this machine's configuration
+    #[command(subcommand)]
+    Config(Config),
+}
+
+/// The verbs that ask a daemon.
+#[derive(Debug, Subcommand)]
+pub enum Client {
     /// Deploy a blueprint and wait until it runs
     #[command(after_help = APPLY_HELP)]
     Apply(Apply),
@@ -91,12 +105,6 @@ pub enum Verb {
     Status(Shown),
     /// Show the journal: what was decided, oldest first
     Events(Events),
-    /// Check blueprints without a daemon
-    #[command(subcommand)]
-    Blueprint(Blueprint),
-    /// Look at this machine's configuration
-    #[command(subcommand)]
-    Config(Config),
 }
 
 #[derive(Debug, Args)]
@@ -153,7 +161,7 @@ pub struct Apply {
 /// Whether and how long to wait.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Wait {
-    /// Do not wait until it is so
+    /// Do not wait: it is enough that the daemon has accepted it
     #[arg(long)]
     pub no_wait: bool,
     /// Wait at most this long, such as 90s or 5m
@@ -366,6 +374,22 @@ pub enum Config {
     Check,
 }
 
+impl Cli {
+    /// Refuses the address of a daemon where none is asked, rather than to ignore it.
+    ///
+    /// # Errors
+    /// As clap's own: shown with the usage, exit code 2.
+    pub fn checked(self) -> Result<Self, clap::Error> {
+        let Global { socket, url, token_file, .. } = &self.global;
+        let addressed = socket.is_some() || url.is_some() || token_file.is_some();
+        if addressed && !matches!(self.verb, Verb::Client(_)) {
+            let text = "--socket, --url and --token-file mean nothing here: this verb asks no daemon";
+            return Err(Self::command().error(ErrorKind::ArgumentConflict, text));
+        }
+        Ok(self)
+    }
+}
+
 /// `90s`, `5m`, `1h 30m`
 fn span(text: &str) -> Result<Duration, String> {
     let wrong = || "it should look like 500ms, 90s or 5m".to_owned();
@@ -374,69 +398,4 @@ fn span(text: &str) -> Result<Duration, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(line.split_whitespace())
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_verb_says_what_it_does_in_one_line() {
-        fn check(command: &clap::Command) {
-            for sub in command.get_subcommands() {
-                let about = sub.get_about().map(ToString::to_string).unwrap_or_default();
-                assert!(!about.is_empty() && !about.contains('\n'), "{}: {about:?}", sub.get_name());
-                for argument in sub.get_arguments() {
-                    assert!(argument.get_help().is_some(), "{} {}", sub.get_name(), argument.get_id());
-                }
-                check(sub);
-            }
-        }
-        check(&Cli::command());
-    }
-
-    #[test]
-    fn apply_waits_a_minute_unless_told_otherwise() {
-        let Verb::Apply(apply) = parse("motey apply -f x.yaml").expect("valid").verb else { panic!("apply") };
-        assert_eq!((apply.wait.no_wait, apply.wait.timeout), (false, Duration::from_secs(60)));
-        let Verb::Apply(apply) = parse("motey apply -f - --timeout 5m --no-wait").expect("valid").verb else {
-            panic!("apply")
-        };
-        assert_eq!((apply.wait.no_wait, apply.wait.timeout), (true, Duration::from_secs(300)));
-        assert!(parse("motey apply -f x --timeout soon").is_err());
-        assert!(parse("motey apply").is_err(), "a file is needed");
-    }
-
-    #[test]
-    fn which_daemon_may_be_said_before_and_after_the_verb() {
-        for line in ["motey --socket /s ps", "motey ps --socket /s"] {
-            assert_eq!(parse(line).expect("valid").global.socket, Some("/s".into()));
-        }
-        assert!(parse("motey ps --socket /s --url http://h:1").is_err(), "one or the other");
-    }
-
-    #[test]
-    fn scaling_names_an_image_or_none() {
-        let of = |text: &str| text.parse::<Replicas>();
-        assert_eq!(of("3"), Ok(Replicas { image: None, count: 3 }));
-        assert_eq!(of("vision=0"), Ok(Replicas { image: Some("vision".into()), count: 0 }));
-        for wrong in ["", "-1", "vision=", "vision", "70000"] {
-            assert!(of(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_setting_of_run_names_its_section() {
-        assert_eq!("a.b=c=d".parse(), Ok(Assignment { key: "a.b".into(), value: "c=d".into() }));
-        assert!("a=b".parse::<Assignment>().is_err());
-        assert!("a.b".parse::<Assignment>().is_err());
-    }
-}
+mod tests;

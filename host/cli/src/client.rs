@@ -23,7 +23,7 @@ use crate::api::Problem;
 use crate::exit::Code;
 
 /// How long the daemon may take to answer.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The largest answer that is read whole: far above what a full node says, far below what would hurt.
 const ANSWER_MOST: usize = 64 << 20;
@@ -51,6 +51,7 @@ pub enum Endpoint {
 #[derive(Clone, Debug)]
 pub struct Client {
     endpoint: Endpoint,
+    deadline: Duration,
 }
 
 /// A body and its content type.
@@ -67,8 +68,8 @@ pub enum ClientError {
     Unreachable { at: String, why: String, next: Option<String>, source: io::Error },
     #[error("{}", .0.told())]
     Problem(Box<Problem>),
-    #[error("the daemon did not answer {what} within {seconds} s", seconds = DEADLINE.as_secs())]
-    TimedOut { what: String },
+    #[error("the daemon did not answer {what} within {after:?}")]
+    TimedOut { what: String, after: Duration },
     #[error("the connection broke before the daemon had answered {what}: {source}")]
     Broken { what: String, source: hyper::Error },
     #[error(
@@ -99,7 +100,7 @@ impl ClientError {
 
 impl Client {
     pub fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint }
+        Self { endpoint, deadline: DEADLINE }
     }
 
     /// The answer of a GET, as JSON.
@@ -146,9 +147,9 @@ impl Client {
         what: &str,
         answer: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, ClientError> {
-        match tokio::time::timeout(DEADLINE, answer).await {
+        match tokio::time::timeout(self.deadline, answer).await {
             Ok(answer) => answer,
-            Err(_) => Err(ClientError::TimedOut { what: what.to_owned() }),
+            Err(_) => Err(ClientError::TimedOut { what: what.to_owned(), after: self.deadline }),
         }
     }
 
@@ -307,4 +308,31 @@ fn allowed_by(path: &Path) -> String {
     let group =
         fs::metadata(path).map_or_else(|_| "motey".to_owned(), |file| format!("with id {}", file.gid()));
     format!("use sudo, or have root add you to the group {group} and log in again")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_daemon_that_says_nothing_is_not_waited_for_longer_than_the_deadline() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("mute.sock");
+        let _mute = UnixListener::bind(&path).expect("a socket");
+        let deadline = Duration::from_millis(50);
+        let client = Client { endpoint: Endpoint::Socket { path, remark: None }, deadline };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let error = runtime.block_on(client.get("/v1")).expect_err("no answer");
+        assert_eq!(error.to_string(), "the daemon did not answer GET /v1 within 50ms");
+        assert_eq!(error.code(), Code::TimedOut);
+    }
+
+    #[test]
+    fn a_query_is_encoded_and_has_only_what_is_said() {
+        let path = with_query("/v1/x", &[("a", Some("ü &=".into())), ("b", None), ("c", Some("1".into()))]);
+        assert_eq!(path, "/v1/x?a=%C3%BC%20%26%3D&c=1");
+        assert_eq!(with_query("/v1/x", &[("b", None)]), "/v1/x");
+    }
 }

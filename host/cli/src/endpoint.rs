@@ -113,4 +113,16 @@ mod tests {
             assert_eq!(authority(wrong), Err(why), "{wrong}");
         }
     }
+
+    #[test]
+    fn a_broken_configuration_leaves_the_default_socket_and_is_told_with_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("motey.toml");
+        fs::write(&file, "[general]\nrun_dir = \"x\"").expect("written");
+        let global = Global { config: Some(file), ..Global::default() };
+        let Endpoint::Socket { path, remark } = global.configured_socket() else { panic!("a socket") };
+        assert_eq!(path, PathBuf::from("/run/motey/motey.sock"));
+        let remark = remark.expect("the reason");
+        assert!(remark.contains("motey.toml: general.run_dir: expected an absolute path"), "{remark}");
+    }
 }

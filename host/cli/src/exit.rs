@@ -1,9 +1,12 @@
 //! What the program ends with: the exit codes, and which failure has which.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use motey_daemon::RunError;
 use motey_daemon::config::ConfigMistakes;
 
 use crate::client::ClientError;
@@ -46,6 +49,8 @@ pub enum Failure {
     Config(#[from] ConfigMistakes),
     #[error("{path:?} cannot be read: {source}", path = path.display())]
     Unreadable { path: PathBuf, source: io::Error },
+    #[error("the daemon cannot run: {}", with_causes(.0))]
+    Daemon(#[from] RunError),
     /// The diagnostics, ready to be shown.
     #[error("{0}")]
     Blueprint(String),
@@ -63,9 +68,9 @@ pub enum Failure {
     #[error("the service is in ERROR: {message}")]
     InError { message: String },
     #[error(
-        "after {seconds} s the service is {state}{message}; it goes on without this command: `motey service show {id}`"
+        "after {after:?} the service is {state}{message}; it goes on without this command: `motey service show {id}`"
     )]
-    TimedOut { seconds: u64, state: String, message: String, id: String },
+    TimedOut { after: Duration, state: String, message: String, id: String },
     #[error("the service has several images; say which one: {}", choices(service, images, *replicas))]
     WhichImage { service: String, images: Vec<String>, replicas: u16 },
     #[error("the output cannot be written: {0}")]
@@ -88,6 +93,20 @@ impl Failure {
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
+}
+
+/// The error and, after it, whatever caused it and is not said yet.
+fn with_causes(error: &dyn Error) -> String {
+    let mut told = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        next = cause.source();
+    }
+    told
 }
 
 fn lines(ids: &[String]) -> String {

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Cli, Verb};
-use crate::exit::Code;
+use crate::exit::{Code, Failure};
 use crate::paint::Paint;
 
 fn main() -> ExitCode {
@@ -31,22 +31,25 @@ fn main() -> ExitCode {
     if args.nth(1).is_some_and(|verb| verb == "shim") {
         return motey_process_shim::main(args);
     }
-    let cli = Cli::parse();
-    match cli.verb {
-        Verb::Run(args) => match run::run(&cli.global, &args) {
-            Ok(()) => Code::Ok.into(),
-            Err(error) => failed(&format!("{error:#}"), Code::Failed),
-        },
-        verb => match verbs::act(&cli.global, verb) {
-            Ok(()) => Code::Ok.into(),
-            Err(failure) if failure.is_broken_pipe() => Code::Ok.into(),
-            Err(failure) => failed(&failure.to_string(), failure.code()),
-        },
+    let cli = Cli::parse().checked().unwrap_or_else(|error| error.exit());
+    let done = match cli.verb {
+        Verb::Run(args) => run::run(&cli.global, &args),
+        Verb::Client(verb) => verbs::ask(&cli.global, verb),
+        Verb::Blueprint(args::Blueprint::Validate(args)) => verbs::blueprint::validate(&args),
+        Verb::Config(args::Config::Show(shown)) => verbs::config::show(&cli.global, shown),
+        Verb::Config(args::Config::Check) => verbs::config::check(&cli.global),
+    };
+    match done {
+        Ok(()) => Code::Ok.into(),
+        Err(failure) if failure.is_broken_pipe() => Code::Ok.into(),
+        // these name the file themselves, in the form that editors read
+        Err(Failure::Blueprint(mistakes)) => failed(&mistakes, Code::Failed),
+        Err(failure) => failed(&format!("{} {failure}", Paint::stderr().error("error:")), failure.code()),
     }
 }
 
 fn failed(text: &str, code: Code) -> ExitCode {
     // nobody may be listening
-    drop(writeln!(io::stderr(), "{} {text}", Paint::stderr().error("error:")));
+    drop(writeln!(io::stderr(), "{text}"));
     code.into()
 }

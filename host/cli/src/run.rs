@@ -8,19 +8,19 @@ use motey_daemon::config::{Config, ConfigMistakes, Flag};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::{Global, Run};
+use crate::exit::Failure;
 
 /// Runs the daemon to its end.
 ///
 /// # Errors
 /// When the configuration is wrong or the daemon cannot start or go on.
-pub fn run(global: &Global, args: &Run) -> anyhow::Result<()> {
+pub fn run(global: &Global, args: &Run) -> Result<(), Failure> {
     let config = load(global, args)?;
     log_to_stderr(config.logger.level);
     for notice in config.notices() {
         warn!("{notice}");
     }
-    motey_daemon::run(&config, shutdown())?;
-    Ok(())
+    Ok(motey_daemon::run(&config, shutdown())?)
 }
 
 fn load(global: &Global, args: &Run) -> Result<Config, ConfigMistakes> {

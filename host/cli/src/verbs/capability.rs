@@ -31,10 +31,19 @@ pub async fn list(session: &mut Session, shown: Shown) -> Result<(), Failure> {
 }
 
 impl Capability {
+    /// An amount for people, where its base unit is known.
+    fn counted(&self, amount: u64) -> String {
+        match self.capability.as_str() {
+            "memory" | "disk" => output::bytes(amount),
+            "cpu" => format!("{}.{:03} cores", amount / 1000, amount % 1000),
+            _ => amount.to_string(),
+        }
+    }
+
     /// What is left: of an amount so much, of an exclusive one all or nothing.
     fn left(&self) -> String {
         match (self.supply.as_str(), self.amount) {
-            ("amount", Some(amount)) => amount.saturating_sub(self.leased).to_string(),
+            ("amount", Some(amount)) => self.counted(amount.saturating_sub(self.leased)),
             ("exclusive", _) => if self.leased == 0 { "free" } else { "taken" }.to_owned(),
             (other, _) => other.to_owned(),
         }
@@ -50,7 +59,7 @@ impl Row for Capability {
             self.capability.clone(),
             self.capability_type.clone(),
             self.left(),
-            self.amount.map(|amount| amount.to_string()).unwrap_or_default(),
+            self.amount.map(|amount| self.counted(amount)).unwrap_or_default(),
             self.unit.clone().unwrap_or_default(),
             self.source.clone(),
         ]
@@ -76,7 +85,9 @@ mod tests {
     fn what_is_left_is_told_for_every_kind_of_supply() {
         let answer = serde_json::json!([
             {"capability": "memory", "capability_type": "resource", "source": "host-facts", "unit": null,
-             "properties": {}, "supply": "amount", "amount": 1000, "leased": 300},
+             "properties": {}, "supply": "amount", "amount": 2048, "leased": 512},
+            {"capability": "cpu", "capability_type": "resource", "source": "host-facts", "supply": "amount",
+             "amount": 4000, "leased": 250},
             {"capability": "zigbee", "capability_type": "hardware", "source": "usb", "unit": "A1",
              "properties": {"vendor": "x", "usb": 3}, "supply": "exclusive", "amount": null, "leased": 1},
             {"capability": "linux", "capability_type": "software", "source": "host-facts", "supply": "shared"},
@@ -84,10 +95,11 @@ mod tests {
         let mut out = Vec::new();
         output::list::<Capability>(&mut out, Format::Wide, PATH, &answer).expect("shown");
         insta::assert_snapshot!(String::from_utf8(out).expect("text"), @r"
-        CAPABILITY  TYPE      LEFT    OF    UNIT  SOURCE      PROPERTIES
-        memory      resource  700     1000  -     host-facts  -
-        zigbee      hardware  taken   -     A1    usb         usb=3 vendor=x
-        linux       software  shared  -     -     host-facts  -
+        CAPABILITY  TYPE      LEFT         OF           UNIT  SOURCE      PROPERTIES
+        memory      resource  1.5 KiB      2.0 KiB      -     host-facts  -
+        cpu         resource  3.750 cores  4.000 cores  -     host-facts  -
+        zigbee      hardware  taken        -            A1    usb         usb=3 vendor=x
+        linux       software  shared       -            -     host-facts  -
         ");
     }
 }

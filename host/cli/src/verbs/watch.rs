@@ -143,12 +143,7 @@ fn message(service: &Service) -> String {
 fn too_late(last: &Service, id: &str, timeout: Duration) -> Failure {
     let state = if last.state.is_empty() { "unknown".to_owned() } else { last.state.clone() };
     let message = Some(message(last)).filter(|text| !text.is_empty()).map(|text| format!(" ({text})"));
-    Failure::TimedOut {
-        seconds: timeout.as_secs(),
-        state,
-        message: message.unwrap_or_default(),
-        id: id.to_owned(),
-    }
+    Failure::TimedOut { after: timeout, state, message: message.unwrap_or_default(), id: id.to_owned() }
 }
 
 #[cfg(test)]
@@ -189,6 +184,6 @@ mod tests {
     fn too_late_says_how_it_is_and_where_to_look() {
         let service =
             Service { state: "INITIAL".into(), state_message: Some("no gpu".into()), ..Service::default() };
-        insta::assert_snapshot!(too_late(&service, "0198", Duration::from_secs(60)), @r"after 60 s the service is INITIAL (no gpu); it goes on without this command: `motey service show 0198`");
+        insta::assert_snapshot!(too_late(&service, "0198", Duration::from_secs(60)), @r"after 60s the service is INITIAL (no gpu); it goes on without this command: `motey service show 0198`");
     }
 }
