@@ -81,9 +81,6 @@ pub fn run_watched(
     shutdown: impl Future<Output = ()>,
     watcher: Watcher,
 ) -> Result<(), RunError> {
-    for notice in config.notices() {
-        log::warn!("{notice}");
-    }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Thread)?;
     runtime.block_on(async {
