@@ -48,7 +48,7 @@ pub enum StoreError {
         known: i64,
     },
     /// Another daemon has the file open.
-    #[error("{} is in use by another moteyd: stop it, or give this one another file", path.display())]
+    #[error("{} is in use by another motey: stop it, or give this one another file", path.display())]
     InUse {
         /// The store's file.
         path: PathBuf,
