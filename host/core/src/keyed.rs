@@ -81,11 +81,6 @@ impl<T> Keyed<T> {
             entries.into_iter().map(move |((slot, fence), value)| (key(slot, fence), value))
         })
     }
-
-    /// Drops every entry of one service.
-    pub fn forget(&mut self, service: ServiceId) {
-        self.0.remove(&service);
-    }
 }
 
 fn within(key: &InstanceKey) -> (SlotId, Fence) {

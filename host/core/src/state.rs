@@ -226,9 +226,6 @@ impl Core {
         } else {
             self.waiting.remove(&record.id);
         }
-        if record.is_over() {
-            self.heard.forget(record.id);
-        }
         self.records.insert(record.id, Arc::clone(record));
     }
 

@@ -17,10 +17,7 @@ fn replicas_that_fit_in_part_run_in_part() {
     lab.rest();
     lab.check_rest();
     assert_eq!((lab.live(id).len(), lab.state(id)), (2, State::Initial));
-    assert_eq!(
-        lab.said(id),
-        "waiting.capability: degraded 2/3: 30 B of memory are wanted, 10 B of 100 B are free"
-    );
+    assert_eq!(lab.said(id), "waiting.capability: degraded 2/3: 30 of memory are wanted, 10 of 100 are free");
     lab.ask(Request::Delete(big));
     lab.rest();
     lab.check_rest();
@@ -34,7 +31,7 @@ fn what_waits_starts_when_more_is_offered() {
     assert_eq!(lab.said(id), "waiting.capability: nothing offers the capability memory");
     lab.check_rest();
     lab.offer([capability("memory", Supply::Amount(29))]);
-    assert_eq!(lab.said(id), "waiting.capability: 30 B of memory are wanted, 29 B of 29 B are free");
+    assert_eq!(lab.said(id), "waiting.capability: 30 of memory are wanted, 29 of 29 are free");
     lab.offer([capability("memory", Supply::Amount(30))]);
     lab.rest();
     assert_eq!(lab.state(id), State::Running);
@@ -83,6 +80,21 @@ fn what_runs_is_kept_when_its_capability_goes() {
     lab.restart();
     lab.rest();
     lab.exits(id, "web-0", 1);
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.live(id), lab.state(id)), (live, State::Running));
+}
+
+/// A shared capability leaves no lease behind: that it runs is all that speaks for it.
+#[test]
+fn what_shares_a_capability_that_went_is_kept_by_the_next_life_too() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    lab.offer([capability("licence", Supply::Shared)]);
+    lab.ask(deploy(id, [with("licence", image("web"))]));
+    lab.rest();
+    let live = lab.live(id);
+    lab.offer([]);
+    lab.restart();
     lab.rest();
     lab.check_rest();
     assert_eq!((lab.live(id), lab.state(id)), (live, State::Running));

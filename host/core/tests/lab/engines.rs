@@ -154,12 +154,30 @@ fn an_engine_that_lies_is_no_storm() {
             lab.engine().fails(verb, Mishap::Lies);
         }
         lab.ask(deploy(id, [image("web")]));
+        lab.settle();
+        assert!(lab.engine().asked(verb) <= 1, "{verb:?} is tried again after a wait");
         lab.rest();
         assert_eq!(lab.state(id), State::Running, "{verb:?}");
+        let before = lab.engine().asked(verb);
         lab.ask(Request::Delete(id));
+        lab.settle();
+        assert!(lab.engine().asked(verb) <= before + 1, "{verb:?} is tried again after a wait");
         lab.rest();
         lab.check_rest();
         assert_eq!(lab.engine().asked(verb), 6);
+    }
+}
+
+#[test]
+fn deleted_while_its_create_is_lost_it_leaves_nothing() {
+    for done in [true, false] {
+        let (mut lab, id) = (Lab::new(), service(1));
+        lab.ask(deploy(id, [image("web")]));
+        lab.ask(Request::Delete(id));
+        lab.lose_call(done);
+        lab.rest();
+        lab.check_rest();
+        assert_eq!((lab.state(id), lab.instances().count()), (State::Terminated, 0));
     }
 }
 
@@ -226,6 +244,21 @@ fn an_end_that_overtakes_the_answer_of_its_start_is_not_missed() {
     assert_eq!(lab.said(id), "restart.backoff: exited with code 7; attempt 1 of 10 follows");
     lab.rest();
     lab.check_rest();
+}
+
+#[test]
+fn a_list_that_overtakes_the_answer_of_a_call_is_not_forgotten() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    lab.ask(deploy(id, [image("web")]));
+    lab.one_call();
+    let start = lab.calls.pop_front().expect("it is being started");
+    let result = lab.engine().execute(&start, motey_core::id::Millis(0));
+    lab.engine().instances.clear();
+    lab.list(&engine_name("process"));
+    lab.input(&Input::Answered { call: start.id, key: start.target.key, result });
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.state(id), lab.engine().asked(Verb::Create)), (State::Running, 2));
 }
 
 #[test]

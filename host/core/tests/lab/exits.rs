@@ -154,19 +154,39 @@ fn a_halted_service_stays_halted_over_a_restart_of_the_node() {
 }
 
 #[test]
-fn more_slots_for_the_failed_image_bring_its_siblings_back_with_leases() {
-    let (mut lab, id) = (Lab::new(), service(1));
+fn more_slots_for_the_failed_image_bring_its_siblings_back_as_far_as_there_is_room() {
+    let (mut lab, id, other) = (Lab::new(), service(1), service(2));
     lab.offer([capability("dongle", Supply::Exclusive)]);
     lab.ask(deploy(id, [restarts(Restart::Never, image("job")), with("dongle", image("web"))]));
     lab.rest();
     lab.exits(id, "job-0", 1);
     lab.rest();
     assert!(lab.disk.leases.is_empty());
+    lab.ask(deploy(other, [with("dongle", image("web"))]));
     lab.ask(Request::Scale { id, image: image_key("job"), count: 2 });
     lab.rest();
     lab.check_rest();
-    assert_eq!((lab.live(id).len(), lab.disk.leases.len()), (2, 1));
+    assert_eq!((lab.live(id).len(), lab.live(other).len()), (1, 1), "the dongle has another holder now");
+    lab.ask(Request::Delete(other));
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.live(id).len(), lab.state(id)), (2, State::Running));
     assert_eq!(lab.said(id), "exit.code: degraded 1/2: exited with code 1");
+}
+
+#[test]
+fn a_slot_that_was_scaled_away_comes_back_without_its_past() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    let scale = |count| Request::Scale { id, image: image_key("job"), count };
+    lab.ask(deploy(id, [times(2, restarts(Restart::Never, image("job")))]));
+    lab.rest();
+    lab.exits(id, "job-1", 1);
+    lab.rest();
+    lab.ask(scale(1));
+    lab.ask(scale(2));
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.live(id).len(), lab.said(id)), (2, String::new()));
 }
 
 #[test]

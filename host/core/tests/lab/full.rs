@@ -2,9 +2,10 @@
 
 use motey_core::capability::Supply;
 use motey_core::project::State;
+use motey_core::spec::Restart;
 use motey_core::step::{Answer, Request};
 
-use crate::blueprint::{capability, deploy, image, service, taking};
+use crate::blueprint::{capability, deploy, image, restarts, service, taking};
 use crate::node::Lab;
 
 #[test]
@@ -59,6 +60,19 @@ fn every_kind_of_step_is_done_later() {
     lab.offer([capability("memory", Supply::Amount(100))]);
     lab.ask(deploy(id, [taking("memory", 60, image("web"))]));
     lab.rest();
+    let failed = service(3);
+    let job = restarts(Restart::Never, image("job"));
+    lab.ask(deploy(failed, [job, taking("memory", 40, image("web"))]));
+    lab.rest();
+    lab.exits(failed, "job-0", 1);
+    lab.disk.full = true;
+    lab.pass(10_000);
+    assert_eq!((lab.live(failed).len(), lab.disk.leases.len()), (0, 2), "halted, and its lease not freed");
+    lab.disk.full = false;
+    lab.rest();
+    lab.check_rest();
+    assert_eq!(lab.disk.leases.len(), 1);
+
     let waiting = service(2);
     lab.ask(deploy(waiting, [taking("memory", 60, image("web"))]));
     lab.disk.full = true;

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use motey_core::project::State;
-use motey_core::step::{Answer, EventKind, Refusal, Request};
-
-use crate::blueprint::{capability, spec};
-use crate::blueprint::{deploy, image, image_key, service, taking, times};
-use crate::engine::Verb;
-use crate::node::Lab;
 use motey_core::capability::Supply;
 use motey_core::id::ServiceName;
+use motey_core::project::State;
+use motey_core::step::{Answer, EngineErrorKind, Event, EventKind, Refusal, Request};
+
+use crate::blueprint::{capability, deploy, image, image_key, service, spec, taking, times};
+use crate::engine::{Mishap, Verb};
+use crate::node::Lab;
 
 #[test]
 fn a_deployed_service_runs_after_one_write() {
@@ -151,6 +150,33 @@ fn a_service_that_never_got_a_node_is_over_as_soon_as_it_is_deleted() {
 }
 
 #[test]
+fn its_journal_tells_the_story() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    lab.ask(deploy(id, [image("web")]));
+    lab.engine().fails(Verb::Start, Mishap::Fails(EngineErrorKind::Failed));
+    lab.rest();
+    lab.exits(id, "web-0", 3);
+    lab.rest();
+    lab.ask(Request::Delete(id));
+    lab.rest();
+    let line = |event: &Event| {
+        let slot = event.slot.as_ref().map(|slot| format!(" {slot}")).unwrap_or_default();
+        format!("{}{slot}: {}", event.kind.as_str(), event.text)
+    };
+    let story: Vec<String> = lab.disk.journal.iter().map(line).collect();
+    insta::assert_snapshot!(story.join("\n"), @r"
+    deployed: deployed as lab
+    assigned web-0: assigned to process on 00000000-0000-0000-0000-00000000a001
+    call-failed web-0: start failed: Failed
+    started web-0: runs on process
+    exited web-0: exited with code 3
+    started web-0: runs on process
+    deleted: deleted
+    terminated: nothing of it is left
+    ");
+}
+
+#[test]
 fn the_same_deployment_twice_is_one() {
     let (mut lab, id) = (Lab::new(), service(1));
     lab.ask(deploy(id, [image("web")]));
@@ -177,7 +203,7 @@ fn refused_since_unplaceable_it_leaves_nothing() {
     let Some(Answer::Refused(refusal)) = lab.ask(request) else { panic!("it does not fit") };
     assert_eq!(
         refusal.to_string(),
-        "no node can run every image now: 20 B of memory are wanted, 10 B of 50 B are free"
+        "no node can run every image now: 20 of memory are wanted, 10 of 50 are free"
     );
     assert_eq!((lab.core.records().count(), lab.disk.writes, lab.calls.len()), (0, writes, 0));
     lab.check_rest();
