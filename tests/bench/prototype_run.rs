@@ -31,11 +31,15 @@ impl Notify {
         &self.path
     }
 
-    /// Returns when somebody has said so.
+    /// Returns when somebody has said so; that an earlier one is stopping is no news.
     pub fn wait_ready(&self) {
         let mut text = [0; 256];
-        let length = self.socket.recv(&mut text).expect("the program becomes ready");
-        assert!(text[..length].starts_with(b"READY=1"), "{:?}", String::from_utf8_lossy(&text[..length]));
+        loop {
+            let length = self.socket.recv(&mut text).expect("the program becomes ready");
+            if text[..length].starts_with(b"READY=1") {
+                return;
+            }
+        }
     }
 }
 
