@@ -81,5 +81,5 @@ step "build" cargo build --workspace
 step "the plugin API alone" cargo check -p motey-plugin-api
 step "lints" cargo clippy --workspace --all-targets -- -D warnings
 step "quickstart" quickstart
-step "tests" cargo test --workspace "$@"
+step "tests" cargo test "${@:---workspace}"
 say "everything passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"
