@@ -139,7 +139,7 @@ fn a_store_is_opened_once() {
     let (mut store, _) = open(&path);
     let error = refusal(&path);
     assert!(matches!(error, StoreError::InUse { .. }), "{error:?}");
-    assert_snapshot!(shown(&error, folder.path()), @"<state>/motey.db is in use by another moteyd: stop it, or give this one another file");
+    assert_snapshot!(shown(&error, folder.path()), @"<state>/motey.db is in use by another motey: stop it, or give this one another file");
     store.commit(&deployment(1)).expect("it is written");
     drop(store);
     assert_eq!(open(&path).1.incarnation.count, 2);
@@ -154,7 +154,7 @@ fn a_state_directory_is_claimed_once() {
     let StateDirError::InUse { pid, .. } = &error else { panic!("{error:?}") };
     assert_eq!(*pid, std::process::id().to_string());
     let text = shown(&error, folder.path()).replace(pid, "<pid>");
-    assert_snapshot!(text, @"the state directory <state>/made/on/the/way is in use by another moteyd (process <pid>): stop it, or give this one another state_dir");
+    assert_snapshot!(text, @"the state directory <state>/made/on/the/way is in use by another motey (process <pid>): stop it, or give this one another state_dir");
     drop(first);
     StateDir::lock(&path).expect("it is free again");
 
