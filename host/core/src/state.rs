@@ -36,6 +36,8 @@ pub struct Core {
     pub(crate) capabilities: BTreeMap<String, Vec<Capability>>,
     pub(crate) engines: BTreeMap<EngineName, Engine>,
     pub(crate) seen: Keyed<Instance>,
+    /// Whom engines told of before they listed what they have: the list may be the older of the two.
+    early: BTreeMap<EngineName, BTreeSet<InstanceKey>>,
 
     // how far the executor is
     pub(crate) runs: Keyed<Run>,
@@ -88,6 +90,7 @@ impl Core {
             capabilities: BTreeMap::new(),
             engines: BTreeMap::new(),
             seen: Keyed::default(),
+            early: BTreeMap::new(),
             runs: Keyed::default(),
             heard: Keyed::default(),
             refused: BTreeMap::new(),
@@ -111,7 +114,12 @@ impl Core {
                 self.capabilities.insert(source.clone(), all.clone());
             }
             Input::Engine { name, state } => self.note_engine(name, state),
-            Input::Instance(instance) => self.note_instance(instance),
+            Input::Instance(instance) => {
+                if !matches!(self.engines.get(&instance.engine), Some(Engine::Up { .. })) {
+                    self.early.entry(instance.engine.clone()).or_default().insert(instance.key.clone());
+                }
+                self.note_instance(instance);
+            }
             Input::Answered { key, call, result } => {
                 if self.runs.get(key).and_then(Run::call_id) == Some(*call) {
                     self.note_answer(key, result);
@@ -132,23 +140,26 @@ impl Core {
         self.engines.insert(name.clone(), engine);
     }
 
-    /// The first list of an engine that came (back) is the truth. A later one may be older than the last event:
-    /// where it contradicts what is known, or a call is under way, the engine is asked.
+    /// The first list of an engine that came (back) is the truth about everything that it has not told of since. Any
+    /// other may be older than the last event: where it contradicts what is known, or a call is under way, the
+    /// engine is asked.
     fn note_list(&mut self, name: &EngineName, listed: &[Instance]) {
-        let doubtful = matches!(self.engines.get(name), Some(Engine::Up { .. }));
+        let was_up = matches!(self.engines.get(name), Some(Engine::Up { .. }));
+        let early = self.early.remove(name).unwrap_or_default();
+        let doubtful = |key: &InstanceKey| was_up || early.contains(key);
         let now: BTreeSet<&InstanceKey> = listed.iter().map(|instance| &instance.key).collect();
         let here = self.seen.iter().filter(|(_, instance)| instance.engine == *name);
         let missing: Vec<InstanceKey> = here.map(|(key, _)| key).filter(|key| !now.contains(key)).collect();
         for key in &missing {
             match self.runs.get_mut(key) {
-                Some(run) if doubtful || run.call.is_some() => run.look = true,
+                Some(run) if doubtful(key) || run.call.is_some() => run.look = true,
                 _ => drop(self.seen.remove(key)),
             }
         }
         for instance in listed {
             let differs = self.seen.get(&instance.key).is_none_or(|known| known.seen != instance.seen);
             match self.runs.get_mut(&instance.key) {
-                Some(run) if doubtful && differs && run.call.is_none() => run.look = true,
+                Some(run) if doubtful(&instance.key) && differs && run.call.is_none() => run.look = true,
                 _ => self.note_instance(instance),
             }
         }

@@ -282,6 +282,28 @@ fn a_list_older_than_the_last_event_does_not_bring_the_past_back() {
     assert_eq!(lab.core.engines().map(|(_, view)| view.instances).sum::<usize>(), 0);
 }
 
+/// A list is asked for while the events come in already: one that tells of an end may be there first.
+#[test]
+fn a_first_list_older_than_an_event_does_not_bring_the_past_back() {
+    for restarted in [true, false] {
+        let (mut lab, id) = running();
+        let (key, old) = (lab.at(id, "web-0"), lab.engine().list());
+        if restarted {
+            lab.crash(false);
+            lab.boot();
+            lab.offer(lab.capabilities.clone());
+        } else {
+            lab.engine_down();
+        }
+        let event = lab.silently(&key, exited(1)).expect("it runs");
+        lab.input(&Input::Instance(event));
+        lab.list_as(&engine_name("process"), old);
+        lab.rest();
+        lab.check_rest();
+        assert_eq!((lab.state(id), lab.engine().asked(Verb::Start)), (State::Running, 2));
+    }
+}
+
 #[test]
 fn one_on_its_way_for_too_long_is_asked_after() {
     let (mut lab, id) = running();
