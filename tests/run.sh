@@ -81,5 +81,6 @@ step "build" cargo build --workspace
 step "the plugin API alone" cargo check -p motey-plugin-api
 step "lints" cargo clippy --workspace --all-targets -- -D warnings
 step "quickstart" quickstart
-step "tests" cargo test "${@:---workspace}"
+# every failure in one run, not the first alone
+step "tests" cargo test --no-fail-fast "${@:---workspace}"
 say "everything passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"
