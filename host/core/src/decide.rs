@@ -61,7 +61,7 @@ fn settle(draft: &mut Draft<'_>) {
         while let Some((from, message)) = draft.next_message() {
             deliver(draft, from, message);
         }
-        if !std::mem::take(&mut draft.room) {
+        if !draft.reopen() {
             return;
         }
         let waiting = draft.core.waiting.iter().copied();

@@ -41,6 +41,7 @@ pub(crate) struct Draft<'a> {
     calls: u64,
     /// Something that another slot may wait for was given back.
     pub room: bool,
+    reopened: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -64,6 +65,7 @@ impl<'a> Draft<'a> {
             fences: core.fences,
             calls: core.calls,
             room: false,
+            reopened: false,
         }
     }
 
@@ -256,8 +258,18 @@ impl<'a> Draft<'a> {
 
     pub fn refuses(&self, service: ServiceId, slot: &SlotId, node: NodeId) -> bool {
         let key = (service, slot.clone(), node);
-        let before = self.core.refused.get(&key);
+        let before = self.core.refused.get(&key).filter(|_| !(self.reopened && node == self.me()));
         self.refused.contains(&key) || before.is_some_and(|until| *until > self.now)
+    }
+
+    /// Whether something was given back since the last time; what this node refused for want of it is offered again.
+    pub fn reopen(&mut self) -> bool {
+        let room = std::mem::take(&mut self.room);
+        if room && !self.reopened {
+            self.reopened = true;
+            self.marks.push(Mark::Reopened);
+        }
+        room
     }
 
     pub fn mark_refused(&mut self, key: &InstanceKey, node: NodeId, until: Millis) {

@@ -214,6 +214,10 @@ impl Core {
                 self.refused.insert((service, slot, node), until);
                 self.due.insert((until, service));
             }
+            Mark::Reopened => {
+                let me = self.me.node;
+                self.refused.retain(|(_, _, node), _| *node != me);
+            }
             Mark::Due(at, service) => drop(self.due.insert((at, service))),
             Mark::Fired(until) => {
                 self.due.retain(|(at, _)| *at > until);

@@ -360,6 +360,8 @@ pub(crate) enum Mark {
     Calls(u64),
     /// A node refuses a slot until then.
     Refused(ServiceId, SlotId, NodeId, Millis),
+    /// This node has something to offer again: it takes its refusals back.
+    Reopened,
     /// The service wants to be looked at then.
     Due(Millis, ServiceId),
     /// All timers up to then have fired.

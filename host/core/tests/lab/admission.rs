@@ -38,6 +38,26 @@ fn what_waits_starts_when_more_is_offered() {
     lab.check_rest();
 }
 
+/// After a restart an engine may be heard of before the capabilities are.
+#[test]
+fn what_was_refused_is_offered_again_as_soon_as_there_is_room() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    lab.offer([capability("memory", Supply::Amount(30))]);
+    lab.ask(deploy(id, [taking("memory", 30, image("web"))]));
+    lab.rest();
+    lab.ask(Request::Restart(id));
+    lab.crash(false);
+    lab.boot();
+    lab.list(&engine_name("process"));
+    lab.settle();
+    assert_eq!(lab.state(id), State::Initial, "the node does not know of its memory yet");
+    lab.offer(lab.capabilities.clone());
+    lab.settle();
+    assert_eq!(lab.state(id), State::Running, "no time has passed");
+    lab.rest();
+    lab.check_rest();
+}
+
 #[test]
 fn an_exclusive_capability_has_one_holder() {
     let (mut lab, first, second) = (Lab::new(), service(1), service(2));
