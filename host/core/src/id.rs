@@ -123,6 +123,14 @@ name!(
     ImageKey, "image key", "1 to 40 of a-z, 0-9 and -",
     |text| slug(text, 40, b"-")
 );
+
+impl ImageKey {
+    /// Below every key, and none itself: where a search begins.
+    pub(crate) fn least() -> Self {
+        Self(Arc::default())
+    }
+}
+
 name!(
     /// An engine: the manifest id of the VAL plugin that drives it.
     EngineName, "engine name", "1 to 64 of a-z, 0-9, -, _ and .",

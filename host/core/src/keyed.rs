@@ -1,13 +1,15 @@
 //! A map over instance keys that can be asked for all entries of one service.
+//!
+//! One tree for all: a tree for each service would keep eleven places for the one instance that most services have.
 
 use std::collections::BTreeMap;
 
-use crate::id::ServiceId;
-use crate::record::{Fence, InstanceKey, SlotId};
+use crate::id::{ImageKey, ServiceId};
+use crate::record::{Fence, InstanceKey, Place, SlotId};
 
-/// Entries by instance, grouped by service.
+/// Entries by instance; those of a service stand together.
 #[derive(Debug)]
-pub(crate) struct Keyed<T>(BTreeMap<ServiceId, BTreeMap<(SlotId, Fence), T>>);
+pub(crate) struct Keyed<T>(BTreeMap<InstanceKey, T>);
 
 impl<T> Default for Keyed<T> {
     fn default() -> Self {
@@ -21,38 +23,35 @@ impl<T> Keyed<T> {
     }
 
     pub fn get(&self, key: &InstanceKey) -> Option<&T> {
-        self.0.get(&key.service)?.get(&within(key))
+        self.0.get(key)
     }
 
     pub fn get_mut(&mut self, key: &InstanceKey) -> Option<&mut T> {
-        self.0.get_mut(&key.service)?.get_mut(&within(key))
+        self.0.get_mut(key)
     }
 
     pub fn get_or_insert(&mut self, key: &InstanceKey) -> &mut T
     where
         T: Default,
     {
-        self.0.entry(key.service).or_default().entry(within(key)).or_default()
+        self.0.entry(key.clone()).or_default()
     }
 
     pub fn insert(&mut self, key: &InstanceKey, value: T) {
-        self.0.entry(key.service).or_default().insert(within(key), value);
+        self.0.insert(key.clone(), value);
     }
 
     pub fn remove(&mut self, key: &InstanceKey) -> Option<T> {
-        let entries = self.0.get_mut(&key.service)?;
-        let removed = entries.remove(&within(key));
-        if entries.is_empty() {
-            self.0.remove(&key.service);
-        }
-        removed
+        self.0.remove(key)
     }
 
     /// The entries of one service, in the order of their slots.
     pub fn of(&self, service: ServiceId) -> impl Iterator<Item = (InstanceKey, &T)> {
-        self.0.get(&service).into_iter().flatten().map(move |((slot, fence), value)| {
-            (InstanceKey { service, slot: slot.clone(), fence: *fence }, value)
-        })
+        let least = SlotId { image: ImageKey::least(), place: Place::Ordinal(0) };
+        self.0
+            .range(InstanceKey { service, slot: least, fence: Fence::LEAST }..)
+            .take_while(move |(key, _)| key.service == service)
+            .map(|(key, value)| (key.clone(), value))
     }
 
     /// The entries of one slot of a service.
@@ -62,27 +61,18 @@ impl<T> Keyed<T> {
         slot: &'a SlotId,
     ) -> impl Iterator<Item = (Fence, &'a T)> {
         self.0
-            .get(&service)
-            .into_iter()
-            .flat_map(move |entries| entries.range((slot.clone(), Fence::LEAST)..))
-            .take_while(move |((at, _), _)| at == slot)
-            .map(|((_, fence), value)| (*fence, value))
+            .range(InstanceKey { service, slot: slot.clone(), fence: Fence::LEAST }..)
+            .take_while(move |(key, _)| key.service == service && key.slot == *slot)
+            .map(|(key, value)| (key.fence, value))
     }
 
     /// Every entry.
     pub fn iter(&self) -> impl Iterator<Item = (InstanceKey, &T)> {
-        self.0.keys().flat_map(|service| self.of(*service))
+        self.0.iter().map(|(key, value)| (key.clone(), value))
     }
 
     /// Every entry, by value.
     pub fn into_iter(self) -> impl Iterator<Item = (InstanceKey, T)> {
-        self.0.into_iter().flat_map(|(service, entries)| {
-            let key = move |slot, fence| InstanceKey { service, slot, fence };
-            entries.into_iter().map(move |((slot, fence), value)| (key(slot, fence), value))
-        })
+        self.0.into_iter()
     }
-}
-
-fn within(key: &InstanceKey) -> (SlotId, Fence) {
-    (key.slot.clone(), key.fence)
 }
