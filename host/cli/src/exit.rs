@@ -1,6 +1,5 @@
 //! What the program ends with: the exit codes, and which failure has which.
 
-use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -49,7 +48,7 @@ pub enum Failure {
     Config(#[from] ConfigMistakes),
     #[error("{path:?} cannot be read: {source}", path = path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("the daemon cannot run: {}", with_causes(.0))]
+    #[error("the daemon cannot run: {}", motey_daemon::chain(.0))]
     Daemon(#[from] RunError),
     /// The diagnostics, ready to be shown.
     #[error("{0}")]
@@ -93,20 +92,6 @@ impl Failure {
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
-}
-
-/// The error and, after it, whatever caused it and is not said yet.
-fn with_causes(error: &dyn Error) -> String {
-    let mut told = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !told.contains(&text) {
-            told = format!("{told}: {text}");
-        }
-        next = cause.source();
-    }
-    told
 }
 
 fn lines(ids: &[String]) -> String {

@@ -3,6 +3,7 @@
 //! Decides nothing about services: that is `motey-core`'s. Touches no container engine: that is the plugins'.
 #![forbid(unsafe_code)]
 
+mod cause;
 mod clock;
 pub mod codec;
 pub mod config;
@@ -13,5 +14,6 @@ pub mod rest;
 pub mod store;
 mod wiring;
 
+pub use cause::chain;
 pub use engines::LogsWish;
 pub use wiring::{RunError, Watcher, run, run_watched};

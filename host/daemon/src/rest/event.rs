@@ -11,6 +11,7 @@ use super::links::{self, Links};
 use super::query::Query;
 use super::service::service_id;
 use super::{Api, Call, Outcome};
+use crate::cause::chain;
 use crate::store::{Entry, Span};
 
 const DEFAULT_LIMIT: u32 = 100;
@@ -51,7 +52,7 @@ async fn page(api: &Api, mut query: Query, of: Option<ServiceId>, path: &str) ->
     let node = api.node.clone();
     let reading = tokio::task::spawn_blocking(move || node.history(of, span, limit));
     let read = reading.await.map_err(|error| Problem::Journal(error.to_string()))?;
-    let mut entries = read.map_err(|error| Problem::Journal(error.to_string()))?;
+    let mut entries = read.map_err(|error| Problem::Journal(chain(&error)))?;
     if !matches!(span, Span::After(_)) {
         entries.reverse();
     }
