@@ -31,6 +31,12 @@ fn main() -> ExitCode {
     if args.nth(1).is_some_and(|verb| verb == "shim") {
         return motey_process_shim::main(args);
     }
+    act()
+}
+
+/// Every other verb. Not part of `main`: its stack frame would be the shim's, too.
+#[inline(never)]
+fn act() -> ExitCode {
     let cli = Cli::parse().checked().unwrap_or_else(|error| error.exit());
     let done = match cli.verb {
         Verb::Run(args) => run::run(&cli.global, &args),
