@@ -12,12 +12,6 @@ pub(crate) const MAX_NODES: usize = 50_000;
 /// Bytes of text in all scalars, every alias counted as what it stands for.
 pub(crate) const MAX_TEXT: usize = 2 * MAX_BYTES;
 
-/// Slots of one image.
-pub(crate) const MAX_REPLICAS: u64 = 1000;
-
-/// Slots of one service.
-pub(crate) const MAX_SLOTS: u64 = 10_000;
-
 /// Milliseconds of grace before a kill: one hour.
 pub(crate) const MAX_GRACE: u64 = 3_600_000;
 

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use motey_core::id::{EngineName, ImageKey, ServiceName};
-use motey_core::spec::{ImageSpec, Need, Params, Replicas, Restart};
+use motey_core::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Need, Params, Replicas, Restart};
 
-use crate::bounds::{MAX_REPLICAS, MAX_SLOTS};
 use crate::diagnostic::DiagnosticKind as Kind;
 use crate::fields::Fields;
 use crate::key::{self, Keys};
@@ -77,7 +76,7 @@ fn images(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Arc<ImageSpec>>> {
     let drafts: Vec<Option<Draft>> =
         at.each(list).map(|entry| image(entry, &mut keys, &mut users, report)).collect();
     let drafts = drafts.into_iter().collect::<Option<Vec<_>>>()?;
-    let slots: u64 = drafts.iter().map(|draft| u64::from(draft.replicas)).sum();
+    let slots: usize = drafts.iter().map(|draft| usize::from(draft.replicas)).sum();
     if slots > MAX_SLOTS {
         let message = format!(
             "the images have {slots} replicas together and {MAX_SLOTS} are allowed: split the service"
@@ -192,7 +191,7 @@ fn replicas(at: &At<'_>, report: &mut Report<'_>) -> Option<u16> {
         return None;
     }
     let count = report.whole(at)?;
-    if !(1..=MAX_REPLICAS).contains(&count) {
+    if !(1..=u64::from(MAX_REPLICAS)).contains(&count) {
         report.refuse(
             Kind::Value,
             at,

@@ -12,7 +12,7 @@ use crate::reason::{Code, Reason};
 use crate::record::{
     Assignment, Desired, Dismissed, Ended, InstanceKey, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
-use crate::spec::Spec;
+use crate::spec::{MAX_REPLICAS, MAX_SLOTS, Spec};
 use crate::step::{Answer, Durability, EventKind, PeerMessage, Refusal, Request};
 
 /// How long a node that refused a slot is not asked again, in milliseconds.
@@ -71,7 +71,6 @@ fn first_record(draft: &Draft<'_>, id: ServiceId, name: &ServiceName, spec: &Arc
         desired: Desired::Running,
         stamp: Stamp { absent: false, epoch: FIRST_EPOCH, owner, writer, version: 0 },
         revision: Revision { order, spec: Arc::clone(spec), scaled: BTreeMap::new() },
-        previous: None,
         slots: BTreeMap::new(),
         dismissed: BTreeSet::new(),
         holders: vec![owner],
@@ -137,7 +136,8 @@ fn scale(draft: &mut Draft<'_>, id: ServiceId, image: &ImageKey, count: u16) -> 
         owner: draft.me(),
         writer: draft.core.me.incarnation,
     };
-    record.previous = Some(std::mem::replace(&mut record.revision, revision));
+    record.revision = revision;
+    bounded(&record, image, count)?;
     let wanted: BTreeSet<SlotId> = record.wanted_slots().collect();
     record.ended.retain(|slot, _| wanted.contains(slot));
     let resumes = had_failed && !record.has_failed();
@@ -153,18 +153,24 @@ fn scale(draft: &mut Draft<'_>, id: ServiceId, image: &ImageKey, count: u16) -> 
 }
 
 fn delete(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
-    let record = draft.record(id).ok_or(Refusal::Unknown(id))?;
+    let record = owned(draft, id).ok_or(Refusal::Unknown(id))?;
     if record.is_absent() {
         return Ok(Answer::Unchanged(id));
     }
     let mut record = ServiceRecord::clone(&record);
     record.desired = Desired::Absent;
-    record.previous = None;
     record.ended.clear();
     draft.tell(id, None, EventKind::Deleted, "deleted");
     conclude(draft, &mut record);
     publish(draft, record, Durability::Power);
     Ok(Answer::Accepted(id))
+}
+
+fn bounded(record: &ServiceRecord, image: &ImageKey, count: u16) -> Result<(), Refusal> {
+    if count > MAX_REPLICAS || record.wanted_slots().nth(MAX_SLOTS).is_some() {
+        return Err(Refusal::TooManySlots(image.clone(), count));
+    }
+    Ok(())
 }
 
 /// A record that this node may write: in an epoch only the owner does.

@@ -25,8 +25,6 @@ pub struct ServiceRecord {
     pub stamp: Stamp,
     /// What is wanted now; without images once a tombstone has nothing left to stop.
     pub revision: Revision,
-    /// What was wanted before.
-    pub previous: Option<Revision>,
     /// Which node may run which slot under which fence. A wanted slot that is missing here waits.
     pub slots: BTreeMap<SlotId, Assignment>,
     /// Exactly these instances may stop.

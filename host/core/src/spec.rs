@@ -60,6 +60,12 @@ pub struct ImageSpec {
     pub restart: Restart,
 }
 
+/// The most slots of one image.
+pub const MAX_REPLICAS: u16 = 1_000;
+
+/// The most slots of one service: its record is written as a whole.
+pub const MAX_SLOTS: usize = 10_000;
+
 /// How many slots an image has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Replicas {

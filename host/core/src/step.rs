@@ -38,7 +38,7 @@ use crate::instance::{Instance, Report};
 use crate::reason::Reason;
 use crate::record::{InstanceKey, ServiceRecord, SlotId};
 use crate::run::Run;
-use crate::spec::{ImageSpec, Spec};
+use crate::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Spec};
 
 /// Everything that can happen to a node. Ids in it were drawn outside.
 #[derive(Clone, Debug)]
@@ -153,6 +153,11 @@ pub enum Refusal {
     /// The spec has no such image.
     #[error("the service has no image {0}")]
     UnknownImage(ImageKey),
+    /// More slots than a node can keep account of.
+    #[error(
+        "{0} cannot have {1} slots: an image has at most {MAX_REPLICAS}, a service at most {MAX_SLOTS} in all"
+    )]
+    TooManySlots(ImageKey, u16),
     /// Some slots would have to wait, and the client did not want that.
     #[error("no node can run every image now: {}", join(.0))]
     Unplaceable(Vec<Reason>),

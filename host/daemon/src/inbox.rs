@@ -1,7 +1,7 @@
 //! What waits for the loop: a bounded queue with one reader.
 //!
-//! Clients are told `busy` when it is full, and so are plugins that report events. Answers of calls always get in:
-//! there is at most one for each instance.
+//! Clients are told `busy` when it is full, and so are plugins that report events. Answers of calls and news of engines
+//! always get in: there is at most one for each instance, and one at a time for each engine.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -46,6 +46,15 @@ pub(crate) enum Message {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Busy;
 
+/// Why somebody who wanted an answer is not in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turned {
+    /// Too many wait already.
+    Busy,
+    /// The node stops.
+    Closed,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
     queue: Mutex<Queue>,
@@ -62,19 +71,22 @@ struct Queue {
 }
 
 impl Inbox {
-    pub fn ask(&self, request: Request, to: AnswerTo) -> Result<(), Busy> {
+    pub fn ask(&self, request: Request, to: AnswerTo) -> Result<(), Turned> {
         self.wait_in_line(Message::Ask(request, to))
     }
 
-    pub fn ping(&self, to: oneshot::Sender<()>) -> Result<(), Busy> {
+    pub fn ping(&self, to: oneshot::Sender<()>) -> Result<(), Turned> {
         self.wait_in_line(Message::Ping(to))
     }
 
     /// For whoever waits for an answer.
-    fn wait_in_line(&self, message: Message) -> Result<(), Busy> {
+    fn wait_in_line(&self, message: Message) -> Result<(), Turned> {
         let mut queue = self.lock();
-        if queue.asks >= MOST_ASKS || queue.stopped {
-            return Err(Busy);
+        if queue.stopped {
+            return Err(Turned::Closed);
+        }
+        if queue.asks >= MOST_ASKS {
+            return Err(Turned::Busy);
         }
         queue.asks += 1;
         self.put(queue, message);
@@ -143,12 +155,14 @@ impl Queue {
     }
 
     fn take(&mut self) -> Option<Message> {
+        if let Some(engine) = self.relist.pop_first() {
+            return Some(Message::Relist(engine));
+        }
         let message = self.messages.pop_front();
         match &message {
             Some(Message::Ask(..) | Message::Ping(_)) => self.asks -= 1,
             Some(Message::Input(_)) => self.events -= 1,
-            Some(Message::Relist(_) | Message::Stop) => {}
-            None => return self.relist.pop_first().map(Message::Relist),
+            Some(Message::Relist(_) | Message::Stop) | None => {}
         }
         message
     }
@@ -167,10 +181,10 @@ mod tests {
         }
         assert_eq!(inbox.event(Some(&engine), Input::Tick), Err(Busy));
         inbox.answer(Input::Tick);
+        assert!(matches!(inbox.next(None), Some(Message::Relist(name)) if name == engine));
         for _ in 0..=MOST_EVENTS {
             assert!(matches!(inbox.next(None), Some(Message::Input(input)) if matches!(*input, Input::Tick)));
         }
-        assert!(matches!(inbox.next(None), Some(Message::Relist(name)) if name == engine));
         assert!(inbox.next(Some(Duration::ZERO)).is_none());
     }
 }

@@ -9,16 +9,18 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use motey_core::Core;
-use motey_core::id::{Millis, NodeId, NodeName, ServiceId};
+use motey_core::id::{EngineName, Millis, NodeId, NodeName, ServiceId};
+use motey_core::instance::Instance;
 use motey_core::record::InstanceKey;
-use motey_core::step::{Answer, AskId, Dropped, Effect, EngineError, Input, Request};
+use motey_core::step::{Answer, AskId, Dropped, Effect, EngineError, EngineState, Input, Request};
 use motey_plugin_host::PluginManager;
 use tokio::net::UnixStream;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
+use crate::cause::chain;
 use crate::clock::boot_time;
 use crate::engines::{Engines, LogsWish};
-use crate::inbox::{AnswerTo, Inbox, Message, Unwritten};
+use crate::inbox::{AnswerTo, Inbox, Message, Turned, Unwritten};
 use crate::store::{Entry, JournalReader, Span, SqliteStore, StoreError};
 
 /// How long a client waits for the loop. A commit on a busy disk takes a fraction of it.
@@ -62,6 +64,15 @@ pub enum AskError {
     Closed,
 }
 
+impl From<Turned> for AskError {
+    fn from(turned: Turned) -> Self {
+        match turned {
+            Turned::Busy => Self::Busy,
+            Turned::Closed => Self::Closed,
+        }
+    }
+}
+
 /// A handle to a node at work; cheap to clone.
 #[derive(Clone)]
 pub struct Node(Arc<Shared>);
@@ -78,7 +89,6 @@ pub(crate) struct Shared {
     pub inbox: Arc<Inbox>,
     pub journal: Mutex<JournalReader>,
     pub engines: Engines,
-    pub changes: watch::Sender<u64>,
 }
 
 impl Node {
@@ -92,7 +102,7 @@ impl Node {
     /// When the core never decided on it, or its decision could not be stored.
     pub async fn ask(&self, request: Request) -> Result<Answer, AskError> {
         let (to, answer) = oneshot::channel();
-        self.0.inbox.ask(request, to).map_err(|_| AskError::Busy)?;
+        self.0.inbox.ask(request, to)?;
         match tokio::time::timeout(ASK_DEADLINE, answer).await {
             Ok(Ok(Ok(answer))) => Ok(answer),
             Ok(Ok(Err(Unwritten::Full))) => Err(AskError::StoreFull),
@@ -108,7 +118,7 @@ impl Node {
     /// When it does not, or not by `deadline`.
     pub async fn ping(&self, deadline: Duration) -> Result<(), AskError> {
         let (to, answer) = oneshot::channel();
-        self.0.inbox.ping(to).map_err(|_| AskError::Busy)?;
+        self.0.inbox.ping(to)?;
         match tokio::time::timeout(deadline, answer).await {
             Ok(answered) => answered.map_err(|_| AskError::Closed),
             Err(_) => Err(AskError::TimedOut),
@@ -136,11 +146,6 @@ impl Node {
 
     pub(crate) fn engines(&self) -> &Engines {
         &self.0.engines
-    }
-
-    /// Counts the steps that changed something a client can see.
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.0.changes.subscribe()
     }
 
     /// Who this node is.
@@ -198,7 +203,11 @@ impl Loop {
     /// Works until it is told to stop.
     pub fn run(mut self) {
         loop {
-            match self.node.0.inbox.next(self.until_due()) {
+            let wait = self.until_due();
+            if wait == Some(Duration::ZERO) {
+                self.step(&Input::Tick);
+            }
+            match self.node.0.inbox.next(wait) {
                 Some(Message::Stop) => return,
                 Some(Message::Ask(request, to)) => self.ask(request, to),
                 Some(Message::Input(input)) => self.input(&input),
@@ -206,11 +215,12 @@ impl Loop {
                     let _nobody_waits = to.send(());
                 }
                 Some(Message::Relist(engine)) => self.node.0.engines.list(&engine),
-                None => self.step(&Input::Tick),
+                None => {}
             }
         }
     }
 
+    /// Zero while something is due: time goes before messages, however many there are.
     fn until_due(&self) -> Option<Duration> {
         let due = self.node.read(Core::next_due)?;
         Some(Duration::from_millis(due.0.saturating_sub(boot_time().0)))
@@ -226,12 +236,29 @@ impl Loop {
 
     fn input(&mut self, input: &Input) {
         let answered = matches!(input, Input::Answered { .. });
+        if let Input::Engine { name, state: EngineState::Up { instances, .. } } = input {
+            self.tell_strays(name, instances);
+        }
         if answered {
             (self.watcher)(Stage::EngineDone);
         }
         self.step(input);
         if answered {
             (self.watcher)(Stage::ReportApplied);
+        }
+    }
+
+    /// Absence is no evidence: what belongs to no record is left alone, and somebody has to know of it.
+    fn tell_strays(&self, engine: &EngineName, instances: &[Instance]) {
+        let strays: Vec<&str> = self.node.read(|core| {
+            let unknown = |instance: &&Instance| core.record(instance.key.service).is_none();
+            instances.iter().filter(unknown).map(|instance| instance.handle.as_str()).collect()
+        });
+        if let Some(first) = strays.first() {
+            let count = strays.len();
+            log::warn!(
+                "{count} instances on {engine} belong to no service of this node and are left alone: {first}, …"
+            );
         }
     }
 
@@ -251,7 +278,6 @@ impl Loop {
                 }
                 let effects = self.write(|core| core.apply(committed));
                 effects.into_iter().for_each(|effect| self.perform(effect));
-                self.node.0.changes.send_modify(|count| *count += 1);
             }
             Err((dropped, error)) => self.not_stored(&dropped, &error, now),
         }
@@ -274,10 +300,10 @@ impl Loop {
 
     /// Who asked is told; the rest of the step is decided again later.
     fn not_stored(&mut self, dropped: &Dropped, error: &StoreError, now: Millis) {
-        log::error!("a decision was not stored and is put off: {error}");
+        log::error!("a decision was not stored and is put off: {}", chain(error));
         let why = match error {
             StoreError::Full { .. } => Unwritten::Full,
-            error => Unwritten::Store(error.to_string()),
+            error => Unwritten::Store(chain(error)),
         };
         for ask in &dropped.asks {
             self.reply(*ask, Err(why.clone()));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, RwLock};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use motey_core::capability::{CapId, Capability, Scalar, Supply};
@@ -15,7 +15,7 @@ use motey_core::id::EngineName;
 use motey_core::step::Input;
 use motey_core::{Core, Tuning};
 use motey_plugin_host::{Places, PluginManager, Trust};
-use motey_plugin_ops::{Category, HostInfo, op};
+use motey_plugin_ops::{Category, HostInfo};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -25,11 +25,15 @@ use crate::config::{self, Config};
 use crate::engines::{Engines, Link};
 use crate::inbox::Inbox;
 use crate::node::{Identity, Loop, Node, Shared, Stage};
+use crate::providers::Providers;
 use crate::rest::{self, BindError, Limits, Rest, Token, TokenError};
 use crate::store::{IdentityError, Loaded, SqliteStore, StateDir, StateDirError, StoreError, node_id};
 
 /// How long plugins may take to end their calls when the node stops.
 const PLUGIN_GRACE: Duration = Duration::from_secs(5);
+
+/// How long the loop may take to end: a commit on a slow disk takes a fraction of it.
+const LOOP_GRACE: Duration = Duration::from_secs(10);
 
 /// The cluster of a node that has none configured.
 const DEFAULT_CLUSTER: &str = "motey";
@@ -62,6 +66,10 @@ pub enum RunError {
     Random(getrandom::Error),
     #[error("a thread cannot be started: {0}")]
     Thread(io::Error),
+    #[error("the node's loop panicked; what it had committed stands, start the node again")]
+    LoopPanicked,
+    #[error("the node's loop did not end within {} s; what it had committed stands", .0.as_secs())]
+    LoopStuck(Duration),
 }
 
 /// Runs a node until `shutdown`.
@@ -88,8 +96,7 @@ pub fn run_watched(
         let doors = Doors::open(config).await?;
         let running = parts.start(watcher)?;
         doors.serve(config, &running, shutdown).await?;
-        running.end();
-        Ok(())
+        running.end().await
     })
 }
 
@@ -106,9 +113,10 @@ struct Parts {
 impl Parts {
     fn build(config: &Config) -> Result<Self, RunError> {
         let state_dir = StateDir::lock(&config.general.state_dir)?;
-        let id = node_id(&state_dir, Uuid::now_v7)?;
         let nonce = getrandom::u32().map_err(RunError::Random)?;
         let (store, loaded) = SqliteStore::open(&config.database_path(), nonce, wall_time)?;
+        let owner = loaded.records.first().map(|record| record.stamp.owner);
+        let id = node_id(&state_dir, owner, Uuid::now_v7)?;
         let journal = Mutex::new(store.journal()?);
         let identity = Identity {
             id,
@@ -124,7 +132,6 @@ impl Parts {
         let node = Node::new(Shared {
             core: RwLock::new(core(config, id, loaded)),
             engines: Engines::new(plugins, Arc::clone(&link)),
-            changes: watch::Sender::new(0),
             identity,
             inbox,
             journal,
@@ -137,7 +144,12 @@ impl Parts {
         let offered = Input::Capabilities { source: NODE_SOURCE.to_owned(), all: labels };
         link.inbox.answer(offered);
         let work = Loop::new(node.clone(), store).watched_by(watcher);
-        let worker = named("motey-loop", move || work.run())?;
+        let (working, worker) = watch::channel(false);
+        named("motey-loop", move || {
+            work.run();
+            // a panic drops it unsaid
+            working.send_replace(true);
+        })?;
         Ok(Running { node, link, worker, state_dir })
     }
 }
@@ -185,7 +197,8 @@ fn labels(config: &Config) -> Vec<Capability> {
 struct Running {
     node: Node,
     link: Arc<Link>,
-    worker: JoinHandle<()>,
+    /// True once the loop is done; closed without it when the loop panicked.
+    worker: watch::Receiver<bool>,
     state_dir: StateDir,
 }
 
@@ -194,42 +207,41 @@ impl Running {
     fn bring_in_plugins(&self) -> Result<(), RunError> {
         let plugins = Arc::clone(self.node.plugins());
         let engines = self.node.engines().clone();
+        let providers = Providers::new(Arc::clone(&plugins), Arc::clone(&self.link));
         named("motey-plugins", move || {
             plugins.start();
             for refused in plugins.plugins().iter().filter_map(|plugin| plugin.reason.as_ref()) {
                 log::warn!("{refused}");
             }
+            // what is offered first, so that no image is refused for want of it
+            plugins.by_category(Category::Capability).iter().for_each(|plugin| providers.watch(plugin.id()));
             for val in plugins.by_category(Category::Val) {
                 match EngineName::new(val.id()) {
                     Ok(engine) => engines.activate(&engine),
                     Err(error) => log::warn!("the plugin {} is not used: {error}", val.id()),
                 }
             }
-            for provider in plugins.by_category(Category::Capability) {
-                let id = provider.id().to_owned();
-                provider.call(op::WATCH, b"{}", None, None, move |ended| match ended {
-                    Ok(_) => log::info!("the capability provider {id} has ended"),
-                    Err(error) => log::warn!("the capability provider {id} has ended: {error}"),
-                });
-            }
         })?;
         Ok(())
     }
 
     /// Plugins first, so that what they still answer is taken in; the loop, and with it the store, last.
-    fn end(self) {
+    async fn end(mut self) -> Result<(), RunError> {
         self.link.close();
         self.node.plugins().close_all(PLUGIN_GRACE);
         self.link.inbox.stop();
-        if self.worker.join().is_err() {
-            log::error!("the node's loop panicked; what it had committed stands");
-        }
+        let ended = match tokio::time::timeout(LOOP_GRACE, self.worker.wait_for(|done| *done)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(RunError::LoopPanicked),
+            Err(_) => Err(RunError::LoopStuck(LOOP_GRACE)),
+        };
         drop(self.state_dir);
+        ended
     }
 }
 
-fn named(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
-    thread::Builder::new().name(name.to_owned()).spawn(work).map_err(RunError::Thread)
+fn named(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), RunError> {
+    thread::Builder::new().name(name.to_owned()).spawn(work).map(drop).map_err(RunError::Thread)
 }
 
 /// Where clients come in.
@@ -275,7 +287,15 @@ impl Doors {
         };
         running.bring_in_plugins()?;
         tell_service_manager(&[sd_notify::NotifyState::Ready]);
-        rest::serve(Some(self.tcp), Some(self.unix), rest, shutdown).await;
+        // a node whose loop is gone must not look alive
+        let mut worker = running.worker.clone();
+        let end = async {
+            tokio::select! {
+                () = shutdown => {}
+                _ = worker.wait_for(|done| *done) => log::error!("the node's loop has ended; the node stops, services go on"),
+            }
+        };
+        rest::serve(Some(self.tcp), Some(self.unix), rest, end).await;
         tell_service_manager(&[sd_notify::NotifyState::Stopping]);
         Ok(())
     }

@@ -25,8 +25,6 @@ pub struct RecordForm {
     desired: DesiredForm,
     stamp: StampForm,
     revision: RevisionForm,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    previous: Option<RevisionForm>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     slots: BTreeMap<Text<SlotId>, AssignmentForm>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -114,7 +112,6 @@ impl Formed for ServiceRecord {
             desired: self.desired.into(),
             stamp: self.stamp.into(),
             revision: RevisionForm::new(&self.revision)?,
-            previous: self.previous.as_ref().map(RevisionForm::new).transpose()?,
             slots: self.slots.iter().map(|(slot, to)| (Text(slot.clone()), to.clone().into())).collect(),
             dismissed: self.dismissed.iter().cloned().map(Into::into).collect(),
             holders: self.holders.iter().copied().map(Text).collect(),
@@ -132,7 +129,6 @@ impl From<RecordForm> for ServiceRecord {
             desired,
             stamp: form.stamp.under(desired),
             revision: form.revision.into(),
-            previous: form.previous.map(Into::into),
             slots: form.slots.into_iter().map(|(Text(slot), to)| (slot, to.into())).collect(),
             dismissed: form.dismissed.into_iter().map(Into::into).collect::<BTreeSet<_>>(),
             holders: form.holders.into_iter().map(|Text(node)| node).collect(),

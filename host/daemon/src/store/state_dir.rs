@@ -18,7 +18,7 @@ pub struct StateDir {
 pub enum StateDirError {
     /// Another daemon has it.
     #[error(
-        "the state directory {} is in use by another moteyd (process {pid}): stop it, or give this one another \
+        "the state directory {} is in use by another motey (process {pid}): stop it, or give this one another \
          state_dir",
         path.display()
     )]

@@ -89,7 +89,6 @@ fn record() -> ServiceRecord {
         desired: Desired::Running,
         stamp: Stamp { absent: false, epoch: 1, owner: node(), writer: WRITER, version: 5 },
         revision: now,
-        previous: Some(revision(1, vec![])),
         slots: BTreeMap::from([(
             slot("vision-0"),
             Assignment { node: node(), engine: engine(), fence: fence(1), revision: 2 },
@@ -116,7 +115,7 @@ fn written<T: Coded + PartialEq + std::fmt::Debug>(value: &T) -> String {
 
 #[test]
 fn a_record() {
-    assert_snapshot!(written(&record()), @r#"{"v":1,"id":"00000000-0000-0000-0000-000000000abc","name":"Zelle 7","desired":"running","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"version":5},"revision":{"number":2,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"vision","image":"/usr/bin/vision","engines":["process"],"replicas":2,"need":{"all":[{"has":{"name":"camera","kind":"hardware","take":"one"}},{"has":{"name":"memory","take":{"amount":18446744073709551615}}}]},"params":{"command":["--fast"],"environment":{"MODE":"day\nnight"},"working_dir":"/srv","stop":{"signal":"SIGINT","grace_ms":500}},"restart":"on_failure"},{"key":"plain","image":"true","replicas":1,"need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"scaled":{"vision":3}},"previous":{"number":1,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[],"source":{"format":"yaml","text":"images: []\n"}}},"slots":{"vision-0":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1","revision":2}},"dismissed":[{"slot":"vision-1","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.2","node":"00000000-0000-0000-0000-000000000007","engine":"process"}],"holders":["00000000-0000-0000-0000-000000000007"],"ended":{"plain-0":"succeeded","vision-2":{"gave_up":{"code":"exit.code","text":"exited with 3, five times"}}}}"#);
+    assert_snapshot!(written(&record()), @r#"{"v":1,"id":"00000000-0000-0000-0000-000000000abc","name":"Zelle 7","desired":"running","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"version":5},"revision":{"number":2,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"vision","image":"/usr/bin/vision","engines":["process"],"replicas":2,"need":{"all":[{"has":{"name":"camera","kind":"hardware","take":"one"}},{"has":{"name":"memory","take":{"amount":18446744073709551615}}}]},"params":{"command":["--fast"],"environment":{"MODE":"day\nnight"},"working_dir":"/srv","stop":{"signal":"SIGINT","grace_ms":500}},"restart":"on_failure"},{"key":"plain","image":"true","replicas":1,"need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"scaled":{"vision":3}},"slots":{"vision-0":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1","revision":2}},"dismissed":[{"slot":"vision-1","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.2","node":"00000000-0000-0000-0000-000000000007","engine":"process"}],"holders":["00000000-0000-0000-0000-000000000007"],"ended":{"plain-0":"succeeded","vision-2":{"gave_up":{"code":"exit.code","text":"exited with 3, five times"}}}}"#);
 }
 
 #[test]
@@ -125,7 +124,6 @@ fn a_tombstone() {
     record.desired = Desired::Absent;
     record.stamp.absent = true;
     record.revision = revision(2, vec![]);
-    record.previous = None;
     record.slots.clear();
     record.dismissed.clear();
     record.ended.clear();

@@ -47,18 +47,18 @@ proptest! {
 
 fn record() -> impl Strategy<Value = ServiceRecord> {
     let who = (any::<u128>(), name(), select(vec![Desired::Running, Desired::Stopped, Desired::Absent]));
-    let what = (stamp(), revision(), option::of(revision()));
+    let what = (stamp(), revision());
     let slots = (
         btree_map(slot(), assignment(), 0..3),
         btree_set(dismissed(), 0..3),
         vec(node(), 0..4),
         btree_map(slot(), ended(), 0..3),
     );
-    (who, what, slots).prop_map(|((id, name, desired), (stamp, revision, previous), slots)| {
+    (who, what, slots).prop_map(|((id, name, desired), (stamp, revision), slots)| {
         let (slots, dismissed, holders, ended) = slots;
         let stamp = Stamp { absent: desired == Desired::Absent, ..stamp };
         let id = ServiceId(Uuid::from_u128(id));
-        ServiceRecord { id, name, desired, stamp, revision, previous, slots, dismissed, holders, ended }
+        ServiceRecord { id, name, desired, stamp, revision, slots, dismissed, holders, ended }
     })
 }
 

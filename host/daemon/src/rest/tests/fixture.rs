@@ -14,7 +14,7 @@ use motey_plugin_host::{Places, PluginManager, Trust};
 use motey_plugin_ops::HostInfo;
 use tempfile::TempDir;
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::client::{Connection, Reply};
@@ -138,7 +138,6 @@ fn node(database: PathBuf) -> (Node, Arc<Inbox>, JoinHandle<()>) {
         inbox: Arc::clone(&inbox),
         journal: Mutex::new(store.journal().expect("a journal")),
         engines: Engines::new(Arc::new(plugins), link),
-        changes: watch::Sender::new(0),
     });
     let work = Loop::new(node.clone(), store);
     (node, inbox, std::thread::spawn(move || work.run()))

@@ -88,6 +88,7 @@ async fn an_image_is_scaled_by_its_key() {
     assert_eq!(reply.json()["images"][0]["instances"].as_array().map(Vec::len), Some(3));
     for (body, problem) in [
         (r#"{"image": "nope", "replicas": 3}"#, (404, "unknown-image")),
+        (&format!(r#"{{"image": "{key}", "replicas": 1001}}"#), (400, "too-many-slots")),
         (r#"{"image": "nope"}"#, (400, "body")),
         (r#"{"image": "NOPE", "replicas": 1}"#, (400, "body")),
         (r#"{"image": "nope", "replicas": 70000}"#, (400, "body")),

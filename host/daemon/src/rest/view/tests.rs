@@ -47,7 +47,6 @@ fn record(desired: Desired) -> ServiceRecord {
             spec: Arc::new(Spec { images: vec![Arc::new(image)], source }),
             scaled: BTreeMap::new(),
         },
-        previous: None,
         slots: BTreeMap::new(),
         dismissed: BTreeSet::new(),
         holders: vec![NODE],

@@ -24,7 +24,7 @@ fn shown(error: &dyn std::error::Error, folder: &Path) -> String {
 fn only_the_owner_may_read_any_of_them_and_no_drafts_are_left() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = StateDir::lock(folder.path()).expect("it is free");
-    node_id(&state, || Uuid::from_u128(5)).expect("it is kept");
+    node_id(&state, None, || Uuid::from_u128(5)).expect("it is kept");
     let path = folder.path().join("motey.db");
     let (mut store, _) = open(&path);
     store.commit(&deployment(1)).expect("it is written");
@@ -167,14 +167,17 @@ fn a_state_directory_is_claimed_once() {
 fn a_nodes_id_is_drawn_once_and_never_replaced() {
     let folder = tempfile::tempdir().expect("a folder");
     let state = StateDir::lock(folder.path()).expect("it is free");
-    let id = node_id(&state, || Uuid::from_u128(5)).expect("it is kept");
+    let id = node_id(&state, None, || Uuid::from_u128(5)).expect("it is kept");
     assert_eq!(id, NodeId(Uuid::from_u128(5)));
-    assert_eq!(node_id(&state, || panic!("it is there already")).expect("it is read"), id);
+    assert_eq!(node_id(&state, None, || panic!("it is there already")).expect("it is read"), id);
 
     let path = folder.path().join("node-id");
     fs::write(&path, "five").expect("it is written");
-    let error = node_id(&state, || panic!("the file is there")).expect_err("it is no id");
+    let error = node_id(&state, None, || panic!("the file is there")).expect_err("it is no id");
     assert!(matches!(error, IdentityError::NotAnId { .. }));
     assert_snapshot!(shown(&error, folder.path()), @"<state>/node-id holds no node id: put the node's UUID back into it; remove it only if this node shall be a new one");
     assert_eq!(fs::read_to_string(&path).expect("it is there"), "five");
+    std::fs::remove_file(state.path().join("node-id")).expect("it is removed");
+    let lost = node_id(&state, Some(id), || panic!("the state is somebody's")).expect_err("it is lost");
+    assert!(lost.to_string().ends_with(&format!("which is {id} by the services' records")), "{lost}");
 }

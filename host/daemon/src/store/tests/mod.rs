@@ -86,7 +86,6 @@ fn record(n: u64, version: u64) -> ServiceRecord {
         desired: Desired::Running,
         stamp: Stamp { absent: false, epoch: 1, owner: node(), writer: WRITER, version },
         revision: Revision { order, spec: Arc::new(spec), scaled: BTreeMap::new() },
-        previous: None,
         slots: BTreeMap::from([(
             slot(),
             Assignment { node: node(), engine: engine(), fence: fence(n), revision: 1 },
