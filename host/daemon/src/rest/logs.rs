@@ -1,7 +1,7 @@
 //! `/v1/service/{id}/logs`: what its instances wrote, streamed from their engines; nothing of it is kept here.
 //!
 //! One instance's output comes as it is. Of several, every line is preceded by the slot it is of: one after another
-//! when they end, as the lines come when they are followed.
+//! when they end, as the lines come when they are followed. One of several that cannot be read says so in its place.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,9 +12,11 @@ use futures_core::Stream;
 use motey_core::id::ServiceId;
 use motey_core::project::ServiceStatus;
 use motey_core::record::{InstanceKey, Place, SlotId};
+use motey_core::step::EngineError;
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use warp::Reply;
 use warp::http::HeaderValue;
 use warp::http::header::CONTENT_TYPE;
@@ -23,7 +25,7 @@ use super::duration::Span;
 use super::error::Problem;
 use super::query::Query;
 use super::service::service_id;
-use super::{Api, Call, Outcome};
+use super::{Call, Outcome};
 use crate::engines::LogsWish;
 
 /// At most so many instances in one answer: each holds a stream of its engine open.
@@ -46,7 +48,12 @@ pub(super) async fn read(id: String, mut call: Call) -> Outcome {
     let wanted = Wanted::read(&mut call.query)?;
     let (_, status) = call.api.service(id)?;
     let keys = wanted.among(id, &status)?;
-    let sources = open(&call.api, keys, wanted.wish).await?;
+    let node = call.api.node.clone();
+    let sources = open(keys, move |key| {
+        let node = node.clone();
+        async move { node.logs(&key, wanted.wish).await }
+    })
+    .await?;
     let (to, output) = mpsc::channel(PIECES);
     if wanted.wish.follow {
         for source in sources {
@@ -108,24 +115,31 @@ impl std::fmt::Display for Wanted {
 
 /// One instance's output on its way.
 struct Source {
-    stream: UnixStream,
+    output: Result<UnixStream, EngineError>,
     /// Precedes every line.
     label: Option<String>,
 }
 
-/// Opens what can be opened; it is a problem only when nothing can.
-async fn open(api: &Api, keys: Vec<InstanceKey>, wish: LogsWish) -> Result<Vec<Source>, Problem> {
+/// Opens them all at the same time, since a quiet one takes its while. Only when none opens is it a problem.
+async fn open<F, O>(keys: Vec<InstanceKey>, opener: F) -> Result<Vec<Source>, Problem>
+where
+    F: Fn(InstanceKey) -> O,
+    O: Future<Output = Result<UnixStream, EngineError>> + Send + 'static,
+{
     let several = keys.len() > 1;
-    let mut sources = Vec::with_capacity(keys.len());
-    let mut failure = None;
-    for key in keys {
-        match api.node.logs(&key, wish).await {
-            Ok(stream) => sources.push(Source { stream, label: several.then(|| format!("{} | ", key.slot)) }),
-            Err(error) => failure = Some(Problem::Engine(error)),
-        }
+    let mut opening = JoinSet::new();
+    for (at, key) in keys.into_iter().enumerate() {
+        let label = several.then(|| format!("{} | ", key.slot));
+        let opened = opener(key);
+        opening.spawn(async move { (at, Source { output: opened.await, label }) });
     }
-    match failure {
-        Some(failure) if sources.is_empty() => Err(failure),
+    let mut sources = opening.join_all().await;
+    sources.sort_by_key(|(at, _)| *at);
+    let sources: Vec<Source> = sources.into_iter().map(|(_, source)| source).collect();
+    match sources.first().map(|source| &source.output) {
+        Some(Err(error)) if sources.iter().all(|source| source.output.is_err()) => {
+            Err(Problem::Engine(error.clone()))
+        }
         _ => Ok(sources),
     }
 }
@@ -148,29 +162,42 @@ async fn pump(sources: Vec<Source>, to: mpsc::Sender<Bytes>, mut closing: watch:
 
 impl Source {
     /// `None` when nobody reads any more.
-    async fn send(mut self, to: &mpsc::Sender<Bytes>) -> Option<()> {
-        let mut read = BytesMut::with_capacity(PIECE);
-        loop {
-            read.reserve(PIECE);
-            let ended = match self.stream.read_buf(&mut read).await {
-                Ok(count) => count == 0,
-                Err(error) => {
-                    log::debug!("an instance's output broke off: {error}");
-                    true
-                }
-            };
-            let piece = match &self.label {
-                None => read.split().freeze(),
-                Some(label) => labelled(label, &mut read, ended),
-            };
-            if !piece.is_empty() {
-                to.send(piece).await.ok()?;
-            }
-            if ended {
-                return Some(());
-            }
+    async fn send(self, to: &mpsc::Sender<Bytes>) -> Option<()> {
+        let Self { output, label } = self;
+        match output {
+            Ok(stream) => copy(stream, label.as_deref(), to).await,
+            Err(error) => to.send(unread(label.as_deref(), &error.message)).await.ok(),
         }
     }
+}
+
+/// `None` when nobody reads any more.
+async fn copy(mut stream: UnixStream, label: Option<&str>, to: &mpsc::Sender<Bytes>) -> Option<()> {
+    let mut read = BytesMut::with_capacity(PIECE);
+    loop {
+        read.reserve(PIECE);
+        let broken = stream.read_buf(&mut read).await;
+        let ended = !matches!(broken, Ok(1..));
+        let piece = match label {
+            None => read.split().freeze(),
+            Some(label) => labelled(label, &mut read, ended),
+        };
+        if !piece.is_empty() {
+            to.send(piece).await.ok()?;
+        }
+        if let Err(error) = broken {
+            to.send(unread(label, &error.to_string())).await.ok()?;
+        }
+        if ended {
+            return Some(());
+        }
+    }
+}
+
+/// What stands where an instance's output should.
+fn unread(label: Option<&str>, why: &str) -> Bytes {
+    let mut line = BytesMut::from(format!("-- its output cannot be read: {why}").as_str());
+    labelled(label.unwrap_or_default(), &mut line, true)
 }
 
 /// Takes the whole lines out of `read` and writes `label` before each. A line that does not end is cut, at the end of

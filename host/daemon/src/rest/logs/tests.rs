@@ -1,15 +1,21 @@
 //! Output on its way from engines to a client, over real streams.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use motey_core::id::NodeId;
+use motey_core::record::{Fence, Incarnation};
+use motey_core::step::EngineErrorKind;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::Barrier;
 use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::*;
 
 fn source(label: Option<&str>) -> (UnixStream, Source) {
     let (engine, stream) = UnixStream::pair().expect("a pair");
-    (engine, Source { stream, label: label.map(str::to_owned) })
+    (engine, Source { output: Ok(stream), label: label.map(str::to_owned) })
 }
 
 async fn soon<T>(future: impl Future<Output = T>) -> T {
@@ -69,6 +75,64 @@ async fn an_engine_learns_that_the_client_went() {
     drop(output);
     soon(pumping).await.expect("ended");
     assert!(engine.write_all(b"to nobody\n").await.is_err());
+}
+
+fn key(slot: &str) -> InstanceKey {
+    let node = NodeId(Uuid::from_u128(1));
+    let fence = Fence { epoch: 1, owner: node, writer: Incarnation { count: 1, nonce: 7 }, n: 1 };
+    InstanceKey { service: ServiceId(Uuid::from_u128(7)), slot: slot.parse().expect("a slot"), fence }
+}
+
+fn refusal(message: &str) -> EngineError {
+    EngineError { kind: EngineErrorKind::Unavailable, message: message.into() }
+}
+
+#[tokio::test]
+async fn one_of_several_that_cannot_be_read_says_so_in_its_place() {
+    let keys = ["web-0", "web-1", "web-2"].map(key).into();
+    let sources = open(keys, |key| async move {
+        match key.slot.to_string().as_str() {
+            "web-1" => Err(refusal("too many streams\nare open")),
+            slot => {
+                let (mut engine, stream) = UnixStream::pair().expect("a pair");
+                engine.write_all(format!("from {slot}\n").as_bytes()).await.expect("written");
+                Ok(stream)
+            }
+        }
+    });
+    let sources = soon(sources).await.expect("two can be read");
+    let (to, output) = mpsc::channel(PIECES);
+    let (_open, closing) = watch::channel(false);
+    tokio::spawn(pump(sources, to, closing));
+    assert_eq!(
+        all(output).await,
+        "web-0 | from web-0\n\
+         web-1 | -- its output cannot be read: too many streams\n\
+         web-1 | are open\n\
+         web-2 | from web-2\n"
+    );
+}
+
+#[tokio::test]
+async fn all_are_opened_at_the_same_time() {
+    let meeting = Arc::new(Barrier::new(3));
+    let opening = open(["a-0", "a-1", "a-2"].map(key).into(), move |_| {
+        let meeting = Arc::clone(&meeting);
+        async move {
+            meeting.wait().await;
+            Ok(UnixStream::pair().expect("a pair").0)
+        }
+    });
+    assert_eq!(soon(opening).await.map(|sources| sources.len()).ok(), Some(3));
+}
+
+#[tokio::test]
+async fn it_is_a_problem_when_none_can_be_read() {
+    for slots in [&["a-0"][..], &["a-0", "a-1"]] {
+        let keys = slots.iter().map(|slot| key(slot)).collect();
+        let opened = soon(open(keys, |_| async { Err(refusal("gone")) })).await;
+        assert!(matches!(opened, Err(Problem::Engine(error)) if error.message == "gone"), "{slots:?}");
+    }
 }
 
 #[test]
