@@ -131,7 +131,12 @@ impl<'a> Attempt<'_, 'a> {
             return self.start(run);
         }
         run.exit_noted = true;
-        self.after_end(run, exit.reason(), exit.success());
+        let mut reason = exit.reason();
+        if let Some(remark) = self.instance().and_then(|it| it.message.as_ref()).filter(|_| exit.is_unknown())
+        {
+            reason.text = format!("{}: {remark}", reason.text);
+        }
+        self.after_end(run, reason, exit.success());
     }
 
     /// Somebody removed it.

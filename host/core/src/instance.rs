@@ -74,6 +74,11 @@ impl Exit {
         }
     }
 
+    /// Whether nobody saw how it ended; what the engine says of it is all there is then.
+    pub(crate) fn is_unknown(self) -> bool {
+        self == Self::default()
+    }
+
     /// Whether it did what it was started for.
     pub fn success(self) -> bool {
         self.code == Some(0)

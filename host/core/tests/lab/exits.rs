@@ -5,7 +5,7 @@ use motey_core::project::State;
 use motey_core::reason::Code;
 use motey_core::record::Ended;
 use motey_core::spec::Restart;
-use motey_core::step::{EventKind, Request};
+use motey_core::step::{EventKind, Input, Request};
 
 use crate::blueprint::{capability, deploy, image, image_key, restarts, service, taking, times, with};
 use crate::engine::{Mishap, Verb, exited};
@@ -46,6 +46,19 @@ fn the_rule_says_which_end_is_final() {
     assert_eq!(after(Restart::Never, killed), (State::Error, Some(Code::ExitSignal)));
     assert_eq!(after(Restart::Never, oom), (State::Error, Some(Code::ExitOom)));
     assert_eq!(after(Restart::Never, unknown), (State::Error, Some(Code::ExitCode)));
+}
+
+#[test]
+fn an_end_that_nobody_saw_is_told_in_the_engines_words() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    lab.ask(deploy(id, [restarts(Restart::Never, image("job"))]));
+    lab.rest();
+    let key = lab.at(id, "job-0");
+    let mut ended = lab.silently(&key, Seen::Exited(Exit::default())).expect("it is there");
+    ended.message = Some("the machine was restarted while it ran".into());
+    lab.input(&Input::Instance(ended));
+    let text = lab.reason(id).expect("a reason").text;
+    assert!(text.ends_with("not known: the machine was restarted while it ran"), "{text}");
 }
 
 #[test]
