@@ -25,13 +25,19 @@ pub(crate) enum Outcome {
 pub(crate) type Done = Box<dyn FnOnce(usize, Outcome) + Send>;
 
 pub(crate) static CALLS: Calls = Calls {
-    state: Mutex::new(State { last: 0, open: BTreeMap::new(), deadlines: BTreeSet::new(), watched: false }),
+    state: Mutex::new(State {
+        last: 0,
+        open: BTreeMap::new(),
+        deadlines: BTreeSet::new(),
+        watched: false,
+        looks: None,
+    }),
     sooner: Condvar::new(),
 };
 
 pub(crate) struct Calls {
     state: Mutex<State>,
-    /// A deadline before all others has come.
+    /// A deadline has come that is before the watch's next look.
     sooner: Condvar,
 }
 
@@ -40,6 +46,8 @@ struct State {
     open: BTreeMap<usize, Open>,
     deadlines: BTreeSet<(Instant, usize)>,
     watched: bool,
+    /// When the watch looks next, told or not. Most calls end long before: that is no reason to wake it.
+    looks: Option<Instant>,
 }
 
 struct Open {
@@ -88,7 +96,7 @@ impl Calls {
         state.open.insert(number, Open { owner, deadline, done });
         if let Some(deadline) = deadline {
             state.deadlines.insert((deadline, number));
-            if state.deadlines.first() == Some(&(deadline, number)) {
+            if state.looks.is_none_or(|looks| deadline < looks) {
                 self.sooner.notify_one();
             }
         }
@@ -123,6 +131,7 @@ impl Calls {
         let mut state = self.state();
         loop {
             let now = Instant::now();
+            state.looks = state.deadlines.first().map(|(deadline, _)| *deadline);
             state = match state.deadlines.first().copied() {
                 None => self.sooner.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some((deadline, _)) if deadline > now => {
@@ -158,5 +167,38 @@ pub(crate) struct Arrivals;
 impl Answers for Arrivals {
     fn arrived(number: usize, code: i32, body: &[u8]) {
         CALLS.end(number, Outcome::Answered { code, body: body.to_vec() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, time::Duration};
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_deadline_is_kept_whatever_the_watch_waits_for() {
+        let (told, hear) = mpsc::channel();
+        let open = |wait: Duration| {
+            let told = told.clone();
+            let missed = move |number, outcome| {
+                if matches!(outcome, Outcome::Missed) {
+                    told.send(number).expect("the test listens");
+                }
+            };
+            let opened = CALLS.open(0, Some(Instant::now() + wait), Box::new(missed));
+            opened.map_err(|(_, error)| error).expect("a watch")
+        };
+        let last = open(2 * SOON);
+        let second = open(Duration::from_millis(80));
+        let first = open(Duration::from_millis(20));
+        assert_eq!(hear.recv_timeout(SOON), Ok(first));
+        assert_eq!(hear.recv_timeout(SOON), Ok(second));
+        // the watch waits for the last one now
+        let later = open(Duration::from_millis(20));
+        assert_eq!(hear.recv_timeout(SOON), Ok(later));
+        CALLS.end(last, Outcome::Abandoned);
     }
 }
