@@ -14,7 +14,7 @@ use motey_core::capability::{CapId, Capability, Scalar, Supply};
 use motey_core::id::EngineName;
 use motey_core::step::Input;
 use motey_core::{Core, Tuning};
-use motey_plugin_host::{Places, PluginManager, Trust};
+use motey_plugin_host::{Places, PluginManager, State, Trust};
 use motey_plugin_ops::{Category, HostInfo};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
@@ -209,18 +209,13 @@ impl Running {
         let engines = self.node.engines().clone();
         let providers = Providers::new(Arc::clone(&plugins), Arc::clone(&self.link));
         named("motey-plugins", move || {
-            plugins.start();
-            for refused in plugins.plugins().iter().filter_map(|plugin| plugin.reason.as_ref()) {
-                log::warn!("{refused}");
-            }
-            // what is offered first, so that no image is refused for want of it
-            plugins.by_category(Category::Capability).iter().for_each(|plugin| providers.watch(plugin.id()));
-            for val in plugins.by_category(Category::Val) {
-                match EngineName::new(val.id()) {
-                    Ok(engine) => engines.activate(&engine),
-                    Err(error) => log::warn!("the plugin {} is not used: {error}", val.id()),
-                }
-            }
+            plugins.start(|plugin| match (plugin.manifest().category, EngineName::new(plugin.id())) {
+                (Category::Capability, _) => providers.watch(plugin.id()),
+                (Category::Val, Ok(engine)) => engines.activate(&engine),
+                (Category::Val, Err(error)) => log::warn!("the plugin {} is not used: {error}", plugin.id()),
+            });
+            plugins.remarks().iter().for_each(|remark| log::warn!("{remark}"));
+            tell_plugins(&plugins);
         })?;
         Ok(())
     }
@@ -238,6 +233,13 @@ impl Running {
         drop(self.state_dir);
         ended
     }
+}
+
+fn tell_plugins(plugins: &PluginManager) {
+    let all = plugins.plugins();
+    let active = all.iter().filter(|plugin| plugin.state == State::Active);
+    let ids: Vec<_> = active.filter_map(|plugin| Some(plugin.manifest.as_ref()?.id.as_str())).collect();
+    log::info!("plugins in use: {}", if ids.is_empty() { "none".to_owned() } else { ids.join(", ") });
 }
 
 fn named(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), RunError> {
@@ -272,6 +274,8 @@ impl Doors {
         running: &Running,
         shutdown: impl Future<Output = ()>,
     ) -> Result<(), RunError> {
+        let Identity { id, name, version, .. } = running.node.identity();
+        log::info!("motey {version}, node {name} ({id})");
         match self.tcp.local_addr() {
             Ok(address) => log::info!("REST on http://{address} and {}", config.socket().display()),
             Err(error) => {

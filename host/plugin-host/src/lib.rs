@@ -9,7 +9,9 @@
 //! thread that watches the deadlines.
 
 mod calls;
+mod choice;
 mod create;
+mod entry;
 mod host_end;
 mod loader;
 mod manager;
@@ -19,8 +21,9 @@ mod preflight;
 mod reason;
 mod version;
 
+pub use entry::PluginInfo;
 pub use host_end::{Busy, Listener};
-pub use manager::{PluginInfo, PluginManager};
+pub use manager::PluginManager;
 pub use places::{Located, Places, Trust, locate};
 pub use plugin::{CallId, Plugin, State, stream_pair};
 pub use preflight::{Preflight, preflight};

@@ -4,7 +4,6 @@
 //! It decides which plugins run, never what they are asked.
 
 use std::{
-    cmp::Reverse,
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -12,33 +11,19 @@ use std::{
     time::Duration,
 };
 
-use motey_plugin_abi::RootRef;
-use motey_plugin_ops::{Category, CreateBody, HostInfo, LogLevel, Manifest};
+use motey_plugin_ops::{Category, CreateBody, HostInfo, LogLevel};
 use serde_json::Value;
 
 use crate::{
+    choice::{choose, choose_again},
     create::{CREATE_WITHIN, Seed, create},
+    entry::{Entry, PluginInfo},
     host_end::Listener,
     loader,
     places::{Located, Places, locate},
     plugin::{Plugin, State},
-    preflight::preflight,
-    reason::{Reason, code},
-    version::Version,
+    reason::Reason,
 };
-
-/// One file that was found.
-#[derive(Debug, Clone)]
-pub struct PluginInfo {
-    /// Known once the file has passed its preflight.
-    pub manifest: Option<Manifest>,
-    pub path: PathBuf,
-    pub state: State,
-    /// Why it is not active.
-    pub reason: Option<Reason>,
-    pub calls: u64,
-    pub failures: u64,
-}
 
 pub struct PluginManager {
     places: Places,
@@ -48,17 +33,6 @@ pub struct PluginManager {
     create_within: Duration,
     /// Only ever grows, so that an index stays good.
     entries: Mutex<Vec<Entry>>,
-}
-
-struct Entry {
-    path: PathBuf,
-    file: PathBuf,
-    manifest: Option<Manifest>,
-    section: Vec<u8>,
-    root: Option<RootRef>,
-    plugin: Option<Arc<Plugin>>,
-    state: State,
-    reason: Option<Reason>,
 }
 
 impl PluginManager {
@@ -83,11 +57,14 @@ impl PluginManager {
         locate(places)
     }
 
-    /// Every step for every plugin. Bad files are passed over, with their reason; constructors run side by side.
-    pub fn start(&self) {
+    /// Every step for every plugin. Bad files are passed over, with their reason; where the newest version of a plugin
+    /// fails, the next older one that works takes its place. Constructors run side by side, and `on_active` is told of
+    /// each plugin as soon as it takes calls, on that plugin's own thread: none waits for another. Blocks until all
+    /// are told.
+    pub fn start(&self, on_active: impl Fn(&Arc<Plugin>) + Sync) {
         self.discover();
         self.load_all();
-        self.activate_all();
+        self.activate_all(on_active);
     }
 
     /// Looks into files that were not known yet and chooses among the good ones: of one id the newest version.
@@ -95,6 +72,9 @@ impl PluginManager {
         for located in locate(&self.places) {
             if !self.entries().iter().any(|entry| entry.path == located.path) {
                 let entry = Entry::inspect(located);
+                if let Some(reason) = &entry.reason {
+                    log::warn!("{reason}");
+                }
                 self.entries().push(entry);
             }
         }
@@ -104,27 +84,30 @@ impl PluginManager {
     /// Loads what was discovered.
     pub fn load_all(&self) {
         for index in self.in_state(State::Discovered) {
-            self.load(index);
+            if !self.load(index) {
+                self.successor(index);
+            }
         }
     }
 
-    /// Creates what is loaded or inactive.
-    pub fn activate_all(&self) {
+    /// Creates what is loaded or inactive, as [`start`](Self::start) does.
+    pub fn activate_all(&self, on_active: impl Fn(&Arc<Plugin>) + Sync) {
         let mut indices = self.in_state(State::Loaded);
         indices.extend(self.in_state(State::Inactive));
+        let on_active = &on_active;
         thread::scope(|scope| {
             for index in indices {
-                scope.spawn(move || self.activate_entry(index));
+                scope.spawn(move || self.activate_entry(index, on_active));
             }
         });
     }
 
     /// Creates the plugin of this id, if it is loaded or inactive. True when it is active then.
     pub fn activate(&self, id: &str) -> bool {
-        let chosen = self.chosen(id);
-        let can = |index: &usize| matches!(self.entries()[*index].state(), State::Loaded | State::Inactive);
-        if let Some(index) = chosen.filter(can) {
-            self.activate_entry(index);
+        let can = |entry: &Entry| entry.is(id) && matches!(entry.state(), State::Loaded | State::Inactive);
+        let index = self.entries().iter().position(can);
+        if let Some(index) = index {
+            self.activate_entry(index, &|_: &Arc<Plugin>| {});
         }
         self.get(id).is_some_and(|plugin| plugin.state() == State::Active)
     }
@@ -139,6 +122,18 @@ impl PluginManager {
     /// Everything that was found, in the order of its places.
     pub fn plugins(&self) -> Vec<PluginInfo> {
         self.entries().iter().map(Entry::info).collect()
+    }
+
+    /// What the configuration says of plugins that were not found, for people. Meaningful once all were looked for.
+    pub fn remarks(&self) -> Vec<String> {
+        let entries = self.entries();
+        if entries.is_empty() {
+            return vec![self.places.nothing_found()];
+        }
+        let disabled = self.places.disabled.iter().map(|id| (id, "plugins.disabled".to_owned()));
+        let configured = self.configs.keys().map(|id| (id, format!("[plugins.config.{id}]")));
+        let strays = disabled.chain(configured).filter(|(id, _)| !entries.iter().any(|entry| entry.is(id)));
+        strays.map(|(id, place)| format!("{place}: no plugin with the id `{id}` was found")).collect()
     }
 
     /// The plugins of this category that were created, whatever their state is now.
@@ -163,41 +158,77 @@ impl PluginManager {
         });
     }
 
-    fn load(&self, index: usize) {
-        let (file, section) = {
+    /// True when it is loaded then.
+    fn load(&self, index: usize) -> bool {
+        let (file, section, name) = {
             let entry = &self.entries()[index];
-            (entry.file.clone(), entry.section.clone())
+            (entry.file.clone(), entry.section.clone(), entry.name())
         };
-        let loaded = loader::load(&file, &section);
-        let entry = &mut self.entries()[index];
-        match loaded {
+        // before, so that a crash has a name
+        log::info!("loading plugin {name} from {}", file.display());
+        match loader::load(&file, &section) {
             Ok(root) => {
+                let entry = &mut self.entries()[index];
                 entry.root = Some(root);
                 entry.state = State::Loaded;
+                true
             }
-            Err(reason) => entry.refuse(State::Failed, reason),
+            Err(reason) => {
+                self.fail(index, reason);
+                false
+            }
         }
     }
 
-    fn activate_entry(&self, index: usize) {
-        let (path, seed) = {
-            let entry = &mut self.entries()[index];
-            // taken while the constructor runs, so that it runs once
-            let (Some(manifest), Some(root)) = (entry.manifest.clone(), entry.root.take()) else {
-                return;
-            };
-            let body = self.body(&manifest.id, &entry.path);
-            (entry.path.clone(), Seed { root, manifest, body, listener: Arc::clone(&self.listener) })
-        };
-        let root = seed.root;
-        let created = create(&path, seed, self.create_within);
+    fn activate_entry(&self, index: usize, on_active: &(impl Fn(&Arc<Plugin>) + Sync)) {
+        let mut next = Some(index);
+        while let Some(index) = next {
+            // nothing: somebody else is creating it
+            let Some((path, seed, name)) = self.seed(index) else { return };
+            log::info!("starting plugin {name}");
+            let root = seed.root;
+            let created = create(&path, seed, self.create_within);
+            self.entries()[index].root = Some(root);
+            match created {
+                Ok(plugin) => {
+                    log::info!("plugin {name} is active");
+                    let plugin = Arc::new(plugin);
+                    self.entries()[index].plugin = Some(Arc::clone(&plugin));
+                    return on_active(&plugin);
+                }
+                Err(reason) => {
+                    self.fail(index, reason);
+                    next = self.successor(index);
+                }
+            }
+        }
+    }
+
+    /// Takes its code for as long as its constructor runs, so that it runs once.
+    fn seed(&self, index: usize) -> Option<(PathBuf, Seed, String)> {
         let entry = &mut self.entries()[index];
-        entry.root = Some(root);
-        match created {
-            Ok(plugin) => entry.plugin = Some(Arc::new(plugin)),
-            Err(reason) => {
-                entry.plugin = None;
-                entry.refuse(State::Failed, reason);
+        let (manifest, root) = (entry.manifest.clone()?, entry.root.take()?);
+        let body = self.body(&manifest.id, &entry.path);
+        let seed = Seed { root, manifest, body, listener: Arc::clone(&self.listener) };
+        Some((entry.path.clone(), seed, entry.name()))
+    }
+
+    fn fail(&self, index: usize, reason: Reason) {
+        log::warn!("{reason}");
+        let entry = &mut self.entries()[index];
+        entry.plugin = None;
+        entry.refuse(State::Failed, reason);
+    }
+
+    /// What takes the place of a file that failed, loaded: the next best of its id.
+    fn successor(&self, failed: usize) -> Option<usize> {
+        let id = self.entries()[failed].manifest.as_ref()?.id.clone();
+        loop {
+            choose_again(&mut self.entries(), &id, &self.places.disabled);
+            let chosen = |entry: &Entry| entry.is(&id) && entry.state() == State::Discovered;
+            let index = self.entries().iter().position(chosen)?;
+            if self.load(index) {
+                return Some(index);
             }
         }
     }
@@ -209,10 +240,6 @@ impl PluginManager {
             host: HostInfo { plugin_dir, ..self.host.clone() },
             log_level: log_level(),
         }
-    }
-
-    fn chosen(&self, id: &str) -> Option<usize> {
-        self.entries().iter().position(|entry| entry.root.is_some() && entry.is(id))
     }
 
     fn in_state(&self, state: State) -> Vec<usize> {
@@ -228,82 +255,6 @@ impl PluginManager {
     fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Entry {
-    fn inspect(located: Located) -> Self {
-        let Located { path, file, refused } = located;
-        let inspected = refused.map_or_else(|| preflight(&file), Err);
-        let (manifest, section, state, reason) = match inspected {
-            Ok(found) => (Some(found.manifest), found.section, State::Discovered, None),
-            Err(reason) => (None, Vec::new(), State::Rejected, Some(reason)),
-        };
-        Self { path, file, manifest, section, root: None, plugin: None, state, reason }
-    }
-
-    fn is(&self, id: &str) -> bool {
-        self.manifest.as_ref().is_some_and(|manifest| manifest.id == id)
-    }
-
-    fn version(&self) -> Option<Version> {
-        Version::parse(&self.manifest.as_ref()?.version)
-    }
-
-    fn refuse(&mut self, state: State, reason: Reason) {
-        self.state = state;
-        self.reason = Some(reason);
-    }
-
-    fn state(&self) -> State {
-        self.plugin.as_ref().map_or(self.state, |plugin| plugin.state())
-    }
-
-    fn info(&self) -> PluginInfo {
-        let plugin = self.plugin.as_deref();
-        PluginInfo {
-            manifest: self.manifest.clone(),
-            path: self.path.clone(),
-            state: self.state(),
-            reason: plugin.map_or_else(|| self.reason.clone(), Plugin::reason),
-            calls: plugin.map_or(0, Plugin::calls),
-            failures: plugin.map_or(0, Plugin::failures),
-        }
-    }
-}
-
-/// Disables what the configuration names, then leaves of each id one: what runs already, or else the newest version,
-/// the first found of equal ones.
-fn choose(entries: &mut [Entry], disabled: &[String]) {
-    for index in 0..entries.len() {
-        if entries[index].state() != State::Discovered {
-            continue;
-        }
-        let Some(id) = entries[index].manifest.as_ref().map(|manifest| manifest.id.clone()) else {
-            continue;
-        };
-        if disabled.contains(&id) {
-            let reason =
-                Reason::new(code::DISABLED, format!("plugin `{id}` is disabled in the configuration"));
-            entries[index].refuse(State::Disabled, reason);
-        } else if let Some(winner) = winner_over(entries, index, &id) {
-            let text = format!("plugin `{id}` is taken from {}", entries[winner].path.display());
-            entries[index].refuse(State::Shadowed, Reason::new(code::VERSION_SHADOWED, text));
-        }
-    }
-}
-
-/// The best of those that come before this one.
-fn winner_over(entries: &[Entry], index: usize, id: &str) -> Option<usize> {
-    let rank = |(index, entry): (usize, &Entry)| {
-        let runs = match entry.state() {
-            State::Discovered => false,
-            State::Loaded | State::Active | State::Inactive | State::Unresponsive => true,
-            State::Rejected | State::Shadowed | State::Disabled | State::Failed => return None,
-        };
-        entry.is(id).then(|| (runs, entry.version(), Reverse(index)))
-    };
-    let (_, _, Reverse(best)) = entries.iter().enumerate().filter_map(rank).max()?;
-    (best != index).then_some(best)
 }
 
 fn log_level() -> LogLevel {

@@ -20,6 +20,19 @@ pub struct Places {
     pub trust: Trust,
 }
 
+impl Places {
+    /// Why there is no plugin, when none was found.
+    pub(crate) fn nothing_found(&self) -> String {
+        let why = |directory: &PathBuf| {
+            let what = if directory.is_dir() { "holds no *.so" } else { "is no directory" };
+            format!("{} {what}", directory.display())
+        };
+        let looked = self.directories.iter().map(why).collect::<Vec<_>>().join(", ");
+        let looked = if looked.is_empty() { "plugins.directories is empty".to_owned() } else { looked };
+        format!("no plugin was found, so that no service can run: {looked}; install plugins there")
+    }
+}
+
 /// Whose files are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
@@ -65,7 +78,10 @@ fn locate_in(directory: &Path, trust: Trust) -> Vec<Located> {
 fn list(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            log::info!("there is no plugin directory {}", directory.display());
+            return Ok(Vec::new());
+        }
         Err(e) => return Err(e),
     };
     let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
@@ -97,11 +113,21 @@ fn judge(directory: &Path, path: &Path, trust: Trust) -> Result<PathBuf, Reason>
         for above in file.ancestors().skip(1) {
             let metadata = fs::metadata(above).map_err(unreadable)?;
             only_roots(above, &metadata).map_err(|reason| {
-                Reason::new(code::TRUST_PARENT, format!("{} is not trusted: {}", path.display(), reason.text))
+                // what is above the place serves others, too: it is not for us to have its mode changed
+                let text = if above.starts_with(&place) { reason.text } else { elsewhere(above, directory) };
+                Reason::new(code::TRUST_PARENT, format!("{} is not trusted: {text}", path.display()))
             })?;
         }
     }
     Ok(file)
+}
+
+fn elsewhere(above: &Path, directory: &Path) -> String {
+    format!(
+        "others than root may change {}, above {}: move the plugins elsewhere, below directories that only root may write",
+        above.display(),
+        directory.display()
+    )
 }
 
 fn only_roots(path: &Path, metadata: &Metadata) -> Result<(), Reason> {
@@ -179,6 +205,27 @@ mod tests {
         // run by another user than root, the file's owner is what is seen first
         assert!(matches!(found[..], [Some(code::TRUST_PARENT | code::TRUST_OWNER)]), "{found:?}");
         assert_eq!(refused(&place, Trust::Any), [None]);
+    }
+
+    /// The directory for temporary files is the system's: it must stay as it is.
+    #[test]
+    fn nobody_is_told_to_change_what_is_above_the_place() {
+        let above = tempfile::tempdir().unwrap();
+        let place = above.path().join("plugins");
+        fs::create_dir(&place).unwrap();
+        fs::set_permissions(&place, Permissions::from_mode(0o755)).unwrap();
+        fs::write(place.join("x.so"), "").unwrap();
+        fs::set_permissions(place.join("x.so"), Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(above.path(), Permissions::from_mode(0o1777)).unwrap();
+        let reason = locate(&places(&place, Trust::Root)).remove(0).refused.unwrap();
+        let is_root = fs::metadata(&place).unwrap().uid() == 0;
+        if is_root {
+            assert_eq!(reason.code, code::TRUST_PARENT);
+            assert!(reason.text.contains("move the plugins elsewhere"), "{reason}");
+            assert!(!reason.text.contains("chmod"), "{reason}");
+        } else {
+            assert_eq!(reason.code, code::TRUST_OWNER);
+        }
     }
 
     #[test]

@@ -26,15 +26,20 @@ fn named(name: &str) -> InstanceRef {
     InstanceRef { name: name.into() }
 }
 
-fn stop() -> Vec<u8> {
-    serde_json::to_vec(&StopRequest { name: "held".into(), grace_ms: 0, signal: None }).unwrap()
+fn stop(name: &str) -> Vec<u8> {
+    serde_json::to_vec(&StopRequest { name: name.into(), grace_ms: 0, signal: None }).unwrap()
+}
+
+/// A look that waits, as it never should.
+fn held_look() -> Vec<u8> {
+    serde_json::to_vec(&named("held")).unwrap()
 }
 
 fn logs(name: &str) -> Vec<u8> {
     serde_json::to_vec(&LogsRequest { name: name.into(), follow: false, tail: None, since_ms: None }).unwrap()
 }
 
-/// Lets every held `stop` go on.
+/// Lets every held call go on.
 fn release(plugin: &Plugin) {
     let (ours, theirs) = stream_pair().unwrap();
     drop(ours);
@@ -104,7 +109,7 @@ fn a_call_brings_its_answer_or_its_error_whole() {
 fn the_plugin_is_told_where_it_lives_and_its_log_is_heard() {
     let nest = Nest::with_echo();
     let manager = nest.manager(motey_plugin_host::Trust::Any, &[("echo", json!({"colour": "blue"}))]);
-    manager.start();
+    manager.start(|_| {});
     let print: Fingerprint =
         manager.get("echo").unwrap().call_wait_json(op::FINGERPRINT, &json!({}), SOON).unwrap();
     assert_eq!(print.message.as_deref(), nest.place.path().to_str());
@@ -184,7 +189,7 @@ fn beyond_its_queue_a_plugin_is_busy() {
     const CALLS: usize = 1100;
     let nest = Nest::with_echo();
     let plugin = nest.echo();
-    let answers: Vec<_> = (0..CALLS).map(|_| remembered(&plugin, op::STOP, &stop(), None)).collect();
+    let answers: Vec<_> = (0..CALLS).map(|_| remembered(&plugin, op::INSPECT, &held_look(), None)).collect();
     let busy = || answers.iter().filter(|(_, answers)| answers.codes() == [Some(Code::Busy)]).count();
     assert!((CALLS - 1028..=CALLS - 1024).contains(&busy()), "{} of {CALLS} were refused", busy());
 
@@ -199,13 +204,50 @@ fn beyond_its_queue_a_plugin_is_busy() {
     assert_eq!(done, CALLS - busy() - 1);
 }
 
+/// The plugin's bound on each kind of call that has a thread of its own.
+const OWN_THREADS: usize = 256;
+
+#[test]
+fn a_stop_gets_through_whatever_is_open() {
+    allow_many_descriptors();
+    let nest = Nest::with_echo();
+    let plugin = nest.echo();
+    let (streams, readers): (Vec<_>, Vec<_>) = (0..=OWN_THREADS)
+        .map(|_| {
+            let (ours, theirs) = stream_pair().unwrap();
+            let answers = Answers::default();
+            let kept = answers.clone();
+            plugin.call(op::LOGS, &logs("web"), Some(theirs), None, move |answer| {
+                kept.0.lock().unwrap().push(answer);
+            });
+            (ours, answers)
+        })
+        .unzip();
+    let watches: Vec<_> = (0..=OWN_THREADS).map(|_| remembered(&plugin, op::EVENTS, b"{}", None).1).collect();
+    let open = |calls: &[Answers]| calls.iter().filter(|answers| answers.codes().is_empty()).count();
+    assert_eq!((open(&readers), open(&watches)), (OWN_THREADS, OWN_THREADS));
+
+    plugin.call_wait(op::STOP, &stop("free"), None, SOON).unwrap();
+    let stops: Vec<_> =
+        (0..OWN_THREADS).map(|_| remembered(&plugin, op::STOP, &stop("held"), None).1).collect();
+    assert_eq!(open(&stops), OWN_THREADS);
+    assert_eq!(plugin.call_wait(op::STOP, &stop("free"), None, SOON).unwrap_err().code, Code::Busy);
+    drop(streams);
+}
+
+fn allow_many_descriptors() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, rustix::process::Rlimit { current: limit.maximum, ..limit }).unwrap();
+}
+
 #[test]
 fn a_missed_deadline_makes_it_unresponsive_until_it_answers_a_ping() {
     let nest = Nest::with_echo();
     let plugin = nest.echo();
-    let held: Vec<_> = (0..4).map(|_| remembered(&plugin, op::STOP, &stop(), None).1).collect();
+    let held: Vec<_> = (0..4).map(|_| remembered(&plugin, op::INSPECT, &held_look(), None).1).collect();
     let began = Instant::now();
-    let missed = plugin.call_wait(op::STOP, &stop(), None, Duration::from_millis(50)).unwrap_err();
+    let missed = plugin.call_wait(op::INSPECT, &held_look(), None, Duration::from_millis(50)).unwrap_err();
     assert_eq!(missed.code, Code::TimedOut);
     assert!((50..10_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
     // all four threads are held: nobody takes up the ping
@@ -225,8 +267,9 @@ fn a_late_answer_is_dropped_and_a_ping_ends_the_silence() {
     let nest = Nest::with_echo();
     let plugin = nest.echo();
     let (ours, theirs) = stream_pair().unwrap();
-    let late: Vec<_> =
-        (0..4).map(|_| remembered(&plugin, op::STOP, &stop(), Some(Duration::from_millis(500))).1).collect();
+    let late: Vec<_> = (0..4)
+        .map(|_| remembered(&plugin, op::INSPECT, &held_look(), Some(Duration::from_millis(500))).1)
+        .collect();
     let (ended, end) = mpsc::sync_channel(1);
     plugin.call(op::LOGS, &logs("release"), Some(theirs), None, move |answer| ended.send(answer).unwrap());
     assert!(late.iter().all(|answers| answers.wait() == [Some(Code::TimedOut)]));
@@ -242,8 +285,8 @@ fn a_late_answer_is_dropped_and_a_ping_ends_the_silence() {
 fn a_close_answers_everything_and_silences_the_plugin() {
     let nest = Nest::with_echo();
     let plugin = nest.echo();
-    let (_, running) = remembered(&plugin, op::STOP, &stop(), None);
-    let queued: Vec<_> = (0..20).map(|_| remembered(&plugin, op::STOP, &stop(), None).1).collect();
+    let (_, running) = remembered(&plugin, op::STOP, &stop("held"), None);
+    let queued: Vec<_> = (0..20).map(|_| remembered(&plugin, op::STOP, &stop("held"), None).1).collect();
     let (_, events) = remembered(&plugin, op::EVENTS, b"{}", None);
     let (_ours, theirs) = stream_pair().unwrap();
     let (ended, end) = mpsc::sync_channel(1);
@@ -268,7 +311,7 @@ fn a_close_answers_everything_and_silences_the_plugin() {
 fn a_deactivated_plugin_can_be_activated_again() {
     let nest = Nest::with_echo();
     let manager = nest.manager(motey_plugin_host::Trust::Any, &[]);
-    manager.start();
+    manager.start(|_| {});
     manager.deactivate("echo", SOON);
     assert_eq!(manager.plugins()[0].state, State::Inactive);
     assert!(manager.activate("echo"));

@@ -6,6 +6,7 @@ use std::{
     fs::{self, Permissions},
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
+    sync::Mutex,
     time::Duration,
 };
 
@@ -143,7 +144,7 @@ fn a_file_that_is_no_whole_plugin_for_this_machine_never_runs() {
     symlink(echo(), nest.path("link.so")).unwrap();
 
     let manager = nest.manager(Trust::Any, &[]);
-    manager.start();
+    manager.start(|_| {});
     for (file, code) in [
         ("text.so", code::ELF_MAGIC),
         ("empty.so", code::FILE_EMPTY),
@@ -185,7 +186,7 @@ fn a_plugin_that_cannot_be_loaded_or_created_is_out() {
     let mode = |mode: &str| json!({"mode": mode});
     let configs = [("pani", mode("panic")), ("refu", mode("refuse")), ("hang", mode("hang"))];
     let manager = nest.manager(Trust::Any, &configs).create_within(Duration::from_millis(500));
-    manager.start();
+    manager.start(|_| {});
     for (file, code) in [
         ("liar.so", code::MANIFEST_MISMATCH),
         ("symbol.so", code::LOAD_SYMBOL),
@@ -215,16 +216,80 @@ fn of_one_id_the_newest_version_runs() {
     Spoilt::new().in_manifest("\"echo\"", "\"twin\"").write(&nest.path("twin-2.so"));
 
     let manager = nest.manager(Trust::Any, &[]);
-    manager.start();
+    manager.start(|_| {});
     assert_eq!(found(&manager, "c-newest.so").state, State::Active);
     for file in ["a-copy.so", "echo.so", "d-newer.so"] {
         assert_became(&manager, file, State::Shadowed, code::VERSION_SHADOWED);
-        assert!(found(&manager, file).reason.unwrap().text.contains("c-newest.so"));
+        let text = found(&manager, file).reason.unwrap().text;
+        assert!(text.contains(file) && text.contains("c-newest.so (version 0.3.0)"), "{text}");
     }
     assert_eq!(found(&manager, "twin-1.so").state, State::Active);
     assert_became(&manager, "twin-2.so", State::Shadowed, code::VERSION_SHADOWED);
     assert_eq!(manager.by_category(Category::Val).len(), 2);
     assert!(manager.by_category(Category::Capability).is_empty());
+}
+
+#[test]
+fn where_the_newest_fails_the_next_that_works_runs() {
+    let nest = Nest::with_echo();
+    let version = |version: &str| Spoilt::new().in_manifest("\"0.1.0\"", version);
+    version("\"0.5.0\"").replace("libc.so.6", "libx.so.6").write(&nest.path("e.so"));
+    version("\"0.4.0\"").replace("_1as_0lib_1header", "_1as_0lib_1hXader").write(&nest.path("d.so"));
+    version("\"0.3.0\"").write(&nest.path("c.so"));
+    version("\"0.2.0\"").write(&nest.path("b.so"));
+    let config = json!({"mode": "refuse-first", "mark": nest.path("mark")});
+
+    let manager = nest.manager(Trust::Any, &[("echo", config)]);
+    manager.start(|_| {});
+    assert_became(&manager, "e.so", State::Failed, code::LOAD_FAILED);
+    assert_became(&manager, "d.so", State::Failed, code::LOAD_SYMBOL);
+    assert_became(&manager, "c.so", State::Failed, code::CREATE_FAILED);
+    assert_eq!(found(&manager, "b.so").state, State::Active);
+    assert_became(&manager, "echo.so", State::Shadowed, code::VERSION_SHADOWED);
+    assert!(found(&manager, "echo.so").reason.unwrap().text.contains("b.so"));
+    manager.get("echo").unwrap().call_wait(op::PING, b"{}", None, SOON).unwrap();
+    // closed and opened again it is still that one
+    manager.deactivate("echo", SOON);
+    assert!(manager.activate("echo"));
+    assert_eq!(found(&manager, "b.so").state, State::Active);
+}
+
+#[test]
+fn no_plugin_waits_for_another() {
+    let nest = Nest::with_echo();
+    Spoilt::new().in_manifest("\"echo\"", "\"hang\"").write(&nest.path("hang.so"));
+    let configs = [("hang", json!({"mode": "hang"}))];
+    let manager = nest.manager(Trust::Any, &configs).create_within(Duration::from_secs(3));
+    let told = Mutex::new(Vec::new());
+    manager.start(|plugin| {
+        plugin.call_wait(op::PING, b"{}", None, SOON).unwrap();
+        told.lock().unwrap().push((plugin.id().to_owned(), found(&manager, "hang.so").state));
+    });
+    assert_eq!(
+        told.into_inner().unwrap(),
+        [("echo".to_owned(), State::Loaded)],
+        "used while the other hangs"
+    );
+    assert_became(&manager, "hang.so", State::Failed, code::CREATE_TIMED_OUT);
+}
+
+#[test]
+fn what_the_configuration_names_and_is_not_there_is_remarked() {
+    let nest = Nest::with_echo();
+    let manager = nest.manager(Trust::Any, &[("echo", json!({})), ("ehco", json!({}))]);
+    manager.start(|_| {});
+    assert_eq!(
+        manager.remarks(),
+        [
+            "plugins.disabled: no plugin with the id `unwanted` was found",
+            "[plugins.config.ehco]: no plugin with the id `ehco` was found",
+        ]
+    );
+    let empty = Nest::empty();
+    let manager = empty.manager(Trust::Any, &[]);
+    manager.start(|_| {});
+    let remarks = manager.remarks().join("\n");
+    assert!(remarks.contains(&format!("{} holds no *.so", empty.place.path().display())), "{remarks}");
 }
 
 #[test]
@@ -234,7 +299,7 @@ fn what_is_disabled_is_listed_and_not_run() {
         .in_manifest("\"echo\",\"name\":\"Echo\"", "\"unwanted\",\"name\":\"\"")
         .write(&nest.path("x.so"));
     let manager = nest.manager(Trust::Any, &[]);
-    manager.start();
+    manager.start(|_| {});
     assert_became(&manager, "x.so", State::Disabled, code::DISABLED);
     assert_eq!(found(&manager, "x.so").manifest.unwrap().id, "unwanted");
     assert!(manager.get("unwanted").is_none());
@@ -250,11 +315,11 @@ fn the_steps_are_steps() {
     manager.load_all();
     assert_eq!(found(&manager, "echo.so").state, State::Loaded);
     assert!(!nest.heard.said("created"));
-    manager.activate_all();
+    manager.activate_all(|_| {});
     eventually("its log", || nest.heard.said("created"));
     // what comes later is found, and does not push out what runs
     Spoilt::new().in_manifest("\"0.1.0\"", "\"9.0.0\"").write(&nest.path("later.so"));
-    manager.start();
+    manager.start(|_| {});
     assert_became(&manager, "later.so", State::Shadowed, code::VERSION_SHADOWED);
     assert_healthy(&manager);
 }
@@ -264,7 +329,7 @@ fn a_file_that_others_may_write_is_not_trusted() {
     let nest = Nest::with_echo();
     fs::set_permissions(nest.path("echo.so"), Permissions::from_mode(0o775)).unwrap();
     let manager = nest.manager(Trust::Root, &[]);
-    manager.start();
+    manager.start(|_| {});
     assert_became(&manager, "echo.so", State::Rejected, code::TRUST_WRITABLE);
 }
 

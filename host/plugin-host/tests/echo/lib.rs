@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::{
+    fs::File,
     io::{self, Write},
     sync::{Condvar, Mutex},
     time::Duration,
@@ -15,7 +16,7 @@ use motey_plugin_api::{
 
 struct Echo {
     host: Host,
-    /// Opened by `logs` of `release`, at the end of its stream; until then every `stop` waits.
+    /// Opened by `logs` of `release`, at the end of its stream; until then every call about `held` waits.
     gate: Mutex<bool>,
     opened: Condvar,
 }
@@ -32,11 +33,29 @@ fn instance(name: String, labels: Labels) -> Instance {
     }
 }
 
+impl Echo {
+    fn wait_if_held(&self, name: &str) {
+        if name == "held" {
+            drop(self.opened.wait_while(self.gate.lock().unwrap(), |open| !*open));
+        }
+    }
+}
+
+/// Refuses the first of all that have the same mark.
+fn refuse_first(config: &Value) -> Result<(), Error> {
+    let mark = config["mark"].as_str().unwrap_or_default();
+    match File::create_new(mark) {
+        Ok(_) => Err(Error::invalid("the first is refused")),
+        Err(_) => Ok(()),
+    }
+}
+
 impl Val for Echo {
     fn new(config: Value, host: Host) -> Result<Self, Error> {
         match config["mode"].as_str() {
             Some("panic") => panic!("on purpose"),
             Some("refuse") => return Err(Error::invalid("`mode` must not be `refuse`").hint("remove it")),
+            Some("refuse-first") => refuse_first(&config)?,
             Some("hang") => drop(Cancel::new().map(|never| never.wait(None))),
             _ => {}
         }
@@ -64,7 +83,7 @@ impl Val for Echo {
     }
 
     fn stop(&self, request: StopRequest) -> Result<Instance, Error> {
-        drop(self.opened.wait_while(self.gate.lock().unwrap(), |open| !*open));
+        self.wait_if_held(&request.name);
         Ok(instance(request.name, Labels::new()))
     }
 
@@ -73,6 +92,7 @@ impl Val for Echo {
     }
 
     fn inspect(&self, request: InstanceRef) -> Result<Instance, Error> {
+        self.wait_if_held(&request.name);
         match request.name.as_str() {
             "missing" => Err(Error::not_found("there is no `missing`").engine_text("404")),
             _ => Ok(instance(request.name, Labels::new())),

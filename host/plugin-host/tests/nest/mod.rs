@@ -112,7 +112,7 @@ impl Nest {
     /// The echo plugin, active.
     pub fn echo(&self) -> Arc<Plugin> {
         let manager = self.manager(Trust::Any, &[]);
-        manager.start();
+        manager.start(|_| {});
         manager.get("echo").unwrap_or_else(|| panic!("{:#?}", manager.plugins()))
     }
 }
