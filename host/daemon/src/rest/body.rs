@@ -17,6 +17,7 @@ use warp::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 
 use super::error::Problem;
 use super::server::Limits;
+use crate::cause::chain;
 
 /// So much of what is too large is read away; a client that sends more sees its connection closed.
 const READ_AWAY: usize = 64 << 20;
@@ -96,7 +97,7 @@ where
     match poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
         None => Ok(None),
         Some(Ok(mut piece)) => Ok(Some(piece.copy_to_bytes(piece.remaining()))),
-        Some(Err(error)) => Err(Problem::BrokenBody(error.to_string())),
+        Some(Err(error)) => Err(Problem::BrokenBody(chain(&error))),
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) async fn of_service(id: String, call: Call) -> Outcome {
 
 /// Always the oldest first. Without `after` and `before`, the newest; the header `Link` says where it goes on.
 async fn page(api: &Api, mut query: Query, of: Option<ServiceId>, path: &str) -> Outcome {
-    let limit = query.value("limit", "a number of events")?.unwrap_or(DEFAULT_LIMIT).clamp(1, MOST);
+    let limit = limit(&mut query)?;
     let span = span(&mut query)?;
     query.end("`after`, `before` and `limit`")?;
     let node = api.node.clone();
@@ -63,6 +63,13 @@ async fn page(api: &Api, mut query: Query, of: Option<ServiceId>, path: &str) ->
         response.headers_mut().extend(HeaderValue::from_str(&next).ok().map(|next| (LINK, next)));
     }
     Ok(response)
+}
+
+fn limit(query: &mut Query) -> Result<u32, Problem> {
+    match query.value("limit", "a number of events")?.unwrap_or(DEFAULT_LIMIT) {
+        limit @ 1..=MOST => Ok(limit),
+        other => Err(Problem::Query(format!("`limit` wants a number from 1 to {MOST}, not {other}"))),
+    }
 }
 
 fn span(query: &mut Query) -> Result<Span, Problem> {

@@ -1,5 +1,6 @@
 //! `/v1/service`: deploy, look, stop, start, restart, scale, delete.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -142,19 +143,21 @@ pub(super) async fn delete_named(call: Call) -> Outcome {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum Named {
-    Object { id: String },
-    Text(String),
+#[serde(deny_unknown_fields)]
+struct Named {
+    id: String,
 }
 
 fn named(body: &[u8]) -> Result<ServiceId, Problem> {
-    let wants = || Problem::Body(r#"it names no service: send {"id": "UUID"} or the bare id"#.into());
-    let text = std::str::from_utf8(body).map_err(|_| wants())?.trim();
-    match serde_json::from_str(text) {
-        Ok(Named::Object { id } | Named::Text(id)) => service_id(&id),
-        Err(_) if text.is_empty() || text.starts_with(['{', '[', '"']) => Err(wants()),
-        Err(_) => service_id(text.strip_prefix("id:").unwrap_or(text).trim()),
+    let wants = |why: &dyn Display| {
+        Problem::Body(format!(r#"{why}; send {{"id": "UUID"}} or the bare id of a service"#))
+    };
+    let text = std::str::from_utf8(body).map_err(|error| wants(&error))?.trim();
+    match text.as_bytes().first() {
+        None => Err(wants(&"it is empty")),
+        Some(b'{') => service_id(&serde_json::from_str::<Named>(text).map_err(|error| wants(&error))?.id),
+        Some(b'"') => service_id(&serde_json::from_str::<String>(text).map_err(|error| wants(&error))?),
+        Some(_) => service_id(text.strip_prefix("id:").unwrap_or(text).trim()),
     }
 }
 
@@ -227,6 +230,13 @@ mod tests {
         for body in ["", "{}", "[]", r#"{"id": 7}"#, "\u{0}"] {
             assert!(named(body.as_bytes()).is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn a_delete_with_a_key_that_means_nothing_is_refused_by_that_key() {
+        let body = br#"{"id": "01890a5d-ac96-774b-bcce-b302099a8057", "grace": 5}"#;
+        let problem = named(body).expect_err("nobody knows grace");
+        assert!(problem.to_string().contains("`grace`"), "{problem}");
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Service {
             revision: record.revision.order.number,
             durability: durability(record),
             images: images.map(|(spec, status)| Image::new(&path, spec, status)).collect(),
-            _links: service_links(record.desired, &path),
+            _links: service_links(record, &path),
         }
     }
 }
@@ -131,18 +131,22 @@ fn durability(record: &ServiceRecord) -> String {
 }
 
 /// Only what can be done now is offered.
-fn service_links(desired: Desired, path: &str) -> Links {
-    let links = Links::of(path)
+fn service_links(record: &ServiceRecord, path: &str) -> Links {
+    let mut links = Links::of(path)
         .to("collection", links::SERVICES)
         .to("logs", format_args!("{path}/logs"))
         .to("blueprint", format_args!("{path}/blueprint"))
         .to("events", format_args!("{path}/events"));
-    if desired == Desired::Absent {
+    if record.desired == Desired::Absent {
         return links;
     }
-    let turn = if desired == Desired::Running { "stop" } else { "start" };
+    if record.desired == Desired::Running {
+        links = links.act("stop", "POST", format_args!("{path}/stop"));
+    }
+    if record.desired == Desired::Stopped || !record.ended.is_empty() {
+        links = links.act("start", "POST", format_args!("{path}/start"));
+    }
     links
-        .act(turn, "POST", format_args!("{path}/{turn}"))
         .act("restart", "POST", format_args!("{path}/restart"))
         .act("scale", "POST", format_args!("{path}/scale"))
         .act("delete", "DELETE", path)

@@ -179,6 +179,10 @@ async fn events_go_on_where_the_link_says() {
     assert_eq!(fixture.get(next).await.json()[0], all[1]);
     let before = format!("/v1/events?before={}&limit=1", seqs[1].expect("a number"));
     assert_eq!(fixture.get(&before).await.json()[0], all[0]);
+    for limit in ["0", "1001", "-1", "x"] {
+        let refused = fixture.get(&format!("/v1/events?limit={limit}")).await;
+        assert_eq!(refused.problem(), (400, "query".into()), "{limit}");
+    }
     let end = fixture.get("/v1/events?after=1000000").await;
     assert!(
         end.json() == serde_json::json!([])

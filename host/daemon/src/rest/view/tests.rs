@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::reason::Code;
-use motey_core::record::{Fence, Incarnation, Revision, RevisionOrder, SlotId, Stamp};
+use motey_core::record::{Ended, Fence, Incarnation, Revision, RevisionOrder, SlotId, Stamp};
 use motey_core::spec::{Format, Replicas, Restart, Source, Spec, StopRule};
 use uuid::Uuid;
 
@@ -231,15 +231,20 @@ fn a_service_as_clients_see_it() {
 
 #[test]
 fn only_what_can_be_done_is_linked() {
-    let rels = |desired| {
-        let json = serde_json::to_value(Service::new(&record(desired), &status())).expect("JSON");
+    let rels_of = |record: &ServiceRecord| {
+        let json = serde_json::to_value(Service::new(record, &status())).expect("JSON");
         json["_links"].as_object().expect("links").keys().cloned().collect::<BTreeSet<_>>()
     };
+    let rels = |desired| rels_of(&record(desired));
     assert!(rels(Desired::Running).contains("stop") && !rels(Desired::Running).contains("start"));
     assert!(rels(Desired::Stopped).contains("start") && !rels(Desired::Stopped).contains("stop"));
     assert!(
         rels(Desired::Absent).is_disjoint(&["start", "stop", "scale", "delete"].map(String::from).into())
     );
+    for end in [Ended::Succeeded, Ended::GaveUp(Reason::new(Code::EngineFailed, "no such image"))] {
+        let ended = ServiceRecord { ended: [(slot(0), end)].into(), ..record(Desired::Running) };
+        assert!(rels_of(&ended).is_superset(&["start", "stop"].map(String::from).into()));
+    }
 }
 
 #[test]
