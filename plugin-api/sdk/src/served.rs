@@ -19,10 +19,10 @@ use serde_json::Value;
 use crate::{
     Cancel, Host, Stream,
     calls::{Answer, Calls, Wish, give},
-    pool::{Job, Pool},
+    pool::{Full, Job, Pool},
 };
 
-/// So many slow calls, streams and subscriptions at once are a leak, not a use.
+/// So many slow calls, so many streams or so many subscriptions at once are a leak, not a use.
 const OWN_THREADS: usize = 256;
 
 /// What [`Val`](crate::Val) and [`Provider`](crate::Provider) have in common.
@@ -86,26 +86,28 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
 pub(crate) struct Served<S>(Arc<Inner<S>>);
 
 struct Inner<S> {
-    id: &'static str,
     host: Host,
     /// `None` once closed, so that the vendor's `Drop` runs.
     service: RwLock<Option<Arc<S>>>,
     calls: Calls,
     quick: Arc<Pool>,
     work: Arc<Pool>,
-    own_threads: AtomicUsize,
+    slow: Arc<Threads>,
+    streams: Arc<Threads>,
+    subscriptions: Arc<Threads>,
 }
 
 impl<S: Service> Served<S> {
     pub(crate) fn new(id: &'static str, service: S, host: Host) -> Self {
         Self(Arc::new(Inner {
-            id,
             host,
             service: RwLock::new(Some(Arc::new(service))),
             calls: Calls::default(),
             quick: Pool::new(format!("{id}-look")),
             work: Pool::new(format!("{id}-work")),
-            own_threads: AtomicUsize::new(0),
+            slow: Threads::new(format!("{id}-slow")),
+            streams: Threads::new(format!("{id}-stream")),
+            subscriptions: Threads::new(format!("{id}-watch")),
         }))
     }
 }
@@ -161,7 +163,7 @@ impl<S: Service> Inner<S> {
     fn slow_call(self: &Arc<Self>, call: Call<'_>) {
         let (id, job) = self.job(&call);
         if self.calls.queue(id, call.reply) {
-            self.start_thread(id, job);
+            self.run_apart(&self.slow, id, job);
         }
     }
 
@@ -196,22 +198,14 @@ impl<S: Service> Inner<S> {
         if !self.calls.open(id, call.reply, Wish { cancel: cancel.clone(), stream: hang_up }) {
             return;
         }
+        let threads = if stream.is_some() { &self.streams } else { &self.subscriptions };
         let inner = Arc::clone(self);
         let run = move || inner.calls.settle(id, &inner.run_open(&op, &body, stream, &cancel));
-        self.start_thread(id, run);
+        self.run_apart(threads, id, run);
     }
 
-    fn start_thread(self: &Arc<Self>, id: u64, run: impl FnOnce() + Send + 'static) {
-        let inner = Arc::clone(self);
-        let run = move || {
-            run();
-            inner.own_threads.fetch_sub(1, Ordering::Relaxed);
-        };
-        let name = format!("{}-open", self.id);
-        let started = self.own_threads.fetch_add(1, Ordering::Relaxed) < OWN_THREADS
-            && thread::Builder::new().name(name).spawn(run).is_ok();
-        if !started {
-            self.own_threads.fetch_sub(1, Ordering::Relaxed);
+    fn run_apart(&self, threads: &Arc<Threads>, id: u64, run: impl FnOnce() + Send + 'static) {
+        if threads.start(run).is_err() {
             self.calls.settle(id, &Err(Error::busy("too many calls are open in the plugin")));
         }
     }
@@ -224,6 +218,50 @@ impl<S: Service> Inner<S> {
             Err(error) if cancel.is_cancelled() => Err(Error::cancelled(error.message)),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Calls that have a thread each. Every kind has its own count, so that readers of logs never keep a stop waiting.
+struct Threads {
+    name: String,
+    running: AtomicUsize,
+}
+
+impl Threads {
+    fn new(name: String) -> Arc<Self> {
+        Arc::new(Self { name, running: AtomicUsize::new(0) })
+    }
+
+    /// Never blocks.
+    fn start(self: &Arc<Self>, run: impl FnOnce() + Send + 'static) -> Result<(), Full> {
+        let counted = Counted::of(self);
+        if counted.before >= OWN_THREADS {
+            return Err(Full);
+        }
+        let run = move || {
+            run();
+            drop(counted);
+        };
+        thread::Builder::new().name(self.name.clone()).spawn(run).map(drop).map_err(|_| Full)
+    }
+}
+
+/// One thread in the count, for as long as this lives.
+struct Counted {
+    threads: Arc<Threads>,
+    before: usize,
+}
+
+impl Counted {
+    fn of(threads: &Arc<Threads>) -> Self {
+        let before = threads.running.fetch_add(1, Ordering::Relaxed);
+        Self { threads: Arc::clone(threads), before }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.threads.running.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
