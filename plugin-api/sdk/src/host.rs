@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use motey_plugin_abi::{Answers, Peer, Reply};
@@ -16,9 +16,17 @@ pub struct Host(Arc<Inner>);
 
 struct Inner {
     info: HostInfo,
-    line: RwLock<Line>,
+    state: Mutex<State>,
+    returned: Condvar,
 }
 
+struct State {
+    line: Line,
+    /// Threads that are in the host now.
+    calling: usize,
+}
+
+#[derive(Clone, Copy)]
 enum Line {
     Open(Peer),
     /// Leads nowhere: a plugin's unit tests.
@@ -48,12 +56,17 @@ impl From<Unheard> for Error {
 
 impl Host {
     pub(crate) fn new(info: HostInfo, peer: Peer) -> Self {
-        Self(Arc::new(Inner { info, line: RwLock::new(Line::Open(peer)) }))
+        Self::with(info, Line::Open(peer))
     }
 
     /// A host that is not there: it takes every news and forgets it. For a plugin's unit tests.
     pub fn detached(info: HostInfo) -> Self {
-        Self(Arc::new(Inner { info, line: RwLock::new(Line::Detached) }))
+        Self::with(info, Line::Detached)
+    }
+
+    fn with(info: HostInfo, line: Line) -> Self {
+        let state = Mutex::new(State { line, calling: 0 });
+        Self(Arc::new(Inner { info, state, returned: Condvar::new() }))
     }
 
     pub fn info(&self) -> &HostInfo {
@@ -77,17 +90,50 @@ impl Host {
 
     /// From the return on, no thread calls the host.
     pub(crate) fn close(&self) {
-        *self.0.line.write().unwrap_or_else(PoisonError::into_inner) = Line::Closed;
+        let mut state = self.0.state();
+        state.line = Line::Closed;
+        drop(
+            self.0
+                .returned
+                .wait_while(state, |state| state.calling > 0)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
     }
 
     fn tell(&self, op: &str, news: &impl Serialize) -> Result<(), Unheard> {
         let body = serde_json::to_vec(news).map_err(|_| Unheard)?;
-        // held over the call, so that `close` waits for it
-        match &*self.0.line.read().unwrap_or_else(PoisonError::into_inner) {
-            Line::Open(peer) => News::send(peer, op, &body),
+        let visit = self.0.visit();
+        match visit.line {
+            Line::Open(peer) => News::send(&peer, op, &body),
             Line::Detached => Ok(()),
             Line::Closed => Err(Unheard),
         }
+    }
+}
+
+impl Inner {
+    /// No lock is held while the host is called: it may call back, and what runs then may log, which calls the host again.
+    fn visit(&self) -> Visit<'_> {
+        let mut state = self.state();
+        state.calling += 1;
+        Visit { line: state.line, inner: self }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A thread's stay in the host, which `close` waits for.
+struct Visit<'a> {
+    line: Line,
+    inner: &'a Inner,
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        self.inner.state().calling -= 1;
+        self.inner.returned.notify_all();
     }
 }
 
@@ -96,16 +142,18 @@ struct News;
 
 thread_local! {
     static SENT: Cell<usize> = const { Cell::new(0) };
-    static ANSWER: Cell<Option<i32>> = const { Cell::new(None) };
+    /// The number of the news that this thread tells now, and its answer.
+    static TOLD: Cell<(usize, Option<i32>)> = const { Cell::new((0, None)) };
 }
 
 impl News {
     fn send(peer: &Peer, op: &str, body: &[u8]) -> Result<(), Unheard> {
         let number = SENT.get().wrapping_add(1);
         SENT.set(number);
-        ANSWER.set(None);
+        // what runs in the host may log, which is news inside of news
+        let outer = TOLD.replace((number, None));
         peer.send(number as u64, op, body, None, Reply::numbered::<Self>(number));
-        match ANSWER.get() {
+        match TOLD.replace(outer).1 {
             None | Some(0) => Ok(()),
             Some(_) => Err(Unheard),
         }
@@ -114,8 +162,8 @@ impl News {
 
 impl Answers for News {
     fn arrived(number: usize, code: i32, _: &[u8]) {
-        if number == SENT.get() {
-            ANSWER.set(Some(code));
+        if number == TOLD.get().0 {
+            TOLD.set((number, Some(code)));
         }
     }
 }

@@ -41,7 +41,9 @@ impl Log for Forwarder {
         if !self.enabled(record.metadata()) {
             return;
         }
-        if let Some(host) = &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+        // not held over the call, in which this thread may log again
+        let host = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(host) = host {
             host.log(&LogRecord {
                 level: level(record.level()),
                 target: record.target().to_owned(),
