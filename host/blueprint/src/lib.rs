@@ -37,6 +37,7 @@ use motey_core::spec::{Format, Source, Spec};
 
 pub use bounds::MAX_BYTES;
 pub use diagnostic::{Diagnostic, DiagnosticKind, Diagnostics};
+pub use need::read_amount;
 
 use report::Report;
 

@@ -77,15 +77,22 @@ fn word(at: &At<'_>, report: &mut Report<'_>) -> Option<String> {
     fits.then_some(text)
 }
 
-/// In the base unit of that capability: bytes, millicores, pieces.
+/// An amount of this capability as people write it, in its base unit: bytes, millicores, pieces.
+///
+/// # Errors
+/// What is wrong with the text and what to write instead.
+pub fn read_amount(capability: &str, text: &str) -> Result<u64, String> {
+    match capability {
+        "memory" | "disk" => units::bytes(text),
+        "cpu" => units::millicores(text),
+        _ => units::whole(text),
+    }
+}
+
+/// At least one of the base unit.
 fn amount(at: &At<'_>, capability: &str, report: &mut Report<'_>) -> Option<u64> {
     let text = report.written(at)?;
-    let read = match capability {
-        "memory" | "disk" => units::bytes(&text),
-        "cpu" => units::millicores(&text),
-        _ => units::whole(&text),
-    };
-    let amount = report.checked(at, Kind::Value, read)?;
+    let amount = report.checked(at, Kind::Value, read_amount(capability, &text))?;
     if amount == 0 {
         report.refuse(
             Kind::Value,

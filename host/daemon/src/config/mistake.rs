@@ -35,6 +35,9 @@ pub enum Fault {
         /// What stands there.
         found: String,
     },
+    /// Not an amount of that capability. The words of the language of blueprints.
+    #[error("{0}")]
+    Amount(String),
     /// An address that other machines can reach.
     #[error(
         "{address} is not a loopback address; this version has no TLS, so a token and every answer would cross the network readable: \

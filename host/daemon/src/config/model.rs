@@ -90,6 +90,7 @@ pub struct Node {
     /// Labels that blueprints can ask for.
     pub labels: BTreeMap<String, String>,
     /// How much of a capability is kept back from services, in its base unit.
+    #[serde(serialize_with = "amounts")]
     pub reserved: BTreeMap<String, u64>,
     /// How often an instance is started again before it is given up.
     pub restart_attempts: u32,
@@ -135,4 +136,18 @@ fn level_text<S: Serializer>(level: &LevelFilter, serializer: S) -> Result<S::Ok
 
 fn optional_text<S: Serializer>(name: &Option<NodeName>, serializer: S) -> Result<S::Ok, S::Error> {
     name.as_ref().map(NodeName::as_str).serialize(serializer)
+}
+
+/// As they may be written.
+fn amounts<S: Serializer>(reserved: &BTreeMap<String, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(reserved.iter().map(|(name, amount)| (name, amount_text(name, *amount))))
+}
+
+fn amount_text(capability: &str, amount: u64) -> String {
+    match (capability, amount / 1000, amount % 1000) {
+        ("memory" | "disk", ..) => Size(amount).to_string(),
+        ("cpu", cores, 0) => cores.to_string(),
+        ("cpu", ..) => format!("{amount}m"),
+        _ => amount.to_string(),
+    }
 }

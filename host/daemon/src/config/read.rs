@@ -9,7 +9,7 @@ use super::later;
 use super::mistake::Fault;
 use super::model::{Auth, Database, General, Logger, Node, Plugins, Trust, Webserver};
 use super::section::Section;
-use super::setting::{Absolute, Amount, Setting, Size, Span, word};
+use super::setting::{Absolute, Setting, Size, Span, Written, word};
 use super::{Config, Notice, SOCKET};
 
 /// What a Unix socket's path may be long: `sun_path` less its terminator.
@@ -104,12 +104,8 @@ fn node(mut section: Section<'_>) -> Node {
     let default = Node::default();
     let delays = Span(Duration::from_millis(10))..=Span(Duration::from_secs(60));
     let node = Node {
-        labels: section.entries("labels"),
-        reserved: section
-            .entries("reserved")
-            .into_iter()
-            .map(|(name, Amount(amount))| (name, amount))
-            .collect(),
+        labels: section.section("labels").entries(),
+        reserved: reserved(section.section("reserved")),
         restart_attempts: section.get("restart_attempts").unwrap_or(default.restart_attempts),
         restart_delay: section
             .get_if("restart_delay", "a duration from \"10ms\" to \"60s\"", |delay| delays.contains(delay))
@@ -117,6 +113,19 @@ fn node(mut section: Section<'_>) -> Node {
     };
     section.done();
     node
+}
+
+/// What an amount is depends on the capability, as in blueprints.
+fn reserved(mut section: Section<'_>) -> BTreeMap<String, u64> {
+    let written: BTreeMap<String, Written> = section.entries();
+    let mut reserved = BTreeMap::new();
+    for (name, Written(text)) in written {
+        match motey_blueprint::read_amount(&name, &text) {
+            Ok(amount) => drop(reserved.insert(name, amount)),
+            Err(why) => section.fault(&name, Fault::Amount(why)),
+        }
+    }
+    reserved
 }
 
 impl Setting for LevelFilter {

@@ -45,11 +45,10 @@ impl<'l> Section<'l> {
         read
     }
 
-    /// Every entry of the table under `key`, whatever its name.
-    pub(super) fn entries<T: Setting>(&mut self, key: &'static str) -> BTreeMap<String, T> {
-        let mut table = self.section(key);
-        let names: Vec<String> = table.values.keys().cloned().collect();
-        names.into_iter().filter_map(|name| Some((name.clone(), table.entry(&name)?))).collect()
+    /// Every entry of this table, whatever its name.
+    pub(super) fn entries<T: Setting>(&mut self) -> BTreeMap<String, T> {
+        let names: Vec<String> = self.values.keys().cloned().collect();
+        names.into_iter().filter_map(|name| Some((name.clone(), self.entry(&name)?))).collect()
     }
 
     fn entry<T: Setting>(&mut self, name: &str) -> Option<T> {

@@ -31,9 +31,9 @@ pub struct Size(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
-/// How much of a capability: a plain number of its base unit, or a size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Amount(pub(super) u64);
+/// How much of something, as it is written: what that means is decided elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Written(pub(super) String);
 
 const UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
@@ -166,12 +166,15 @@ impl Setting for Size {
     }
 }
 
-impl Setting for Amount {
-    const EXPECTED: &'static str =
-        "a whole number of the capability's base unit, or a size such as \"256 MB\"";
+impl Setting for Written {
+    const EXPECTED: &'static str = "an amount such as 2 or \"256 MB\"";
 
-    fn read(value: &Value, textual: bool) -> Option<Self> {
-        Size::read(value, textual).map(|size| Self(size.0))
+    fn read(value: &Value, _: bool) -> Option<Self> {
+        match &value.kind {
+            ValueKind::I64(_) | ValueKind::U64(_) | ValueKind::Float(_) => Some(Self(value.to_string())),
+            ValueKind::String(text) => Some(Self(text.trim().to_owned())),
+            _ => None,
+        }
     }
 }
 
@@ -185,7 +188,7 @@ fn size(text: &str) -> Option<u64> {
 impl std::fmt::Display for Size {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let fits = |&&(_, factor): &&(&str, u64)| self.0 >= factor && self.0.is_multiple_of(factor);
-        match UNITS.iter().find(fits) {
+        match UNITS.iter().filter(fits).max_by_key(|(_, factor)| factor) {
             Some((unit, factor)) => write!(f, "{} {unit}", self.0 / factor),
             None => write!(f, "{} B", self.0),
         }
@@ -230,6 +233,7 @@ mod tests {
             assert_eq!(of::<Size>(text), None, "{text}");
         }
         assert_eq!(Size(1 << 20).to_string(), "1 MiB");
+        assert_eq!(Size(256_000_000).to_string(), "256 MB");
         assert_eq!(Size(1_500).to_string(), "1500 B");
         assert_eq!(Size(0).to_string(), "0 B");
     }

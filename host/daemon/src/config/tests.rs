@@ -245,15 +245,38 @@ fn plugins_get_their_own_table_as_it_is() {
 
 #[test]
 fn a_setting_says_where_it_comes_from() {
-    let directory =
-        directory(&[("motey.toml", "[node]\nlabels = { line = \"7\" }\nreserved = { memory = \"256 MB\" }")]);
+    let directory = directory(&[(
+        "motey.toml",
+        "[node]\nlabels = { line = \"7\" }\nreserved = { memory = \"256 MB\", cpu = 0.5 }",
+    )]);
     let config = load(directory.path(), &[("MOTEY_WEBSERVER__PORT", "0")]).expect("valid");
     let settings = config.settings();
     let of = |key: &str| settings.iter().find(|(path, ..)| path == key).expect("listed");
     assert_eq!(of("webserver.port"), &("webserver.port".into(), 0.into(), Some("MOTEY_WEBSERVER__PORT")));
     assert!(of("node.labels.line").2.is_some_and(|origin| origin.ends_with("motey.toml")));
-    assert_eq!(of("node.reserved.memory").1, 256_000_000);
+    assert_eq!(
+        (&of("node.reserved.memory").1, &of("node.reserved.cpu").1),
+        (&"256 MB".into(), &"500m".into())
+    );
     assert_eq!(of("database.path"), &("database.path".into(), "/var/lib/motey/motey.db".into(), None));
+}
+
+#[test]
+fn what_is_reserved_is_written_as_in_blueprints() {
+    let text = "[node.reserved]\ncpu = 1\nmemory = \"1 GB\"\ndisk = 4096\nseats = \"3\"";
+    let directory = directory(&[("motey.toml", text)]);
+    let config = load(directory.path(), &[("MOTEY_NODE__RESERVED__CPU", "1500m")]).expect("valid");
+    let reserved = [("cpu", 1500), ("disk", 4096), ("memory", 1_000_000_000), ("seats", 3)];
+    assert_eq!(config.node.reserved, reserved.map(|(name, amount)| (name.to_owned(), amount)).into());
+    let text = "[node.reserved]\ncpu = -1\nmemory = \"1 gb\"\ndisk = \"much\"\nseats = 0.5\nlight = true";
+    insta::assert_snapshot!(mistakes(text, &[]), @r#"
+    the configuration has 5 mistakes
+      motey.toml: node.reserved.light: expected an amount such as 2 or "256 MB", found true
+      motey.toml: node.reserved.cpu: "-1" is not an amount of cpu such as `0.5` (cores) or `500m` (thousandths)
+      motey.toml: node.reserved.disk: "much" is not a number of bytes such as `512 MB` (10⁶) or `512 MiB` (2²⁰)
+      motey.toml: node.reserved.memory: the unit "gb" is ambiguous: write GB (10⁹) or GiB (2³⁰)
+      motey.toml: node.reserved.seats: "0.5" is not a whole number such as `3`
+    "#);
 }
 
 /// Lines that begin with `#` and no space are settings that are commented out.
