@@ -291,7 +291,7 @@ images:
   - name: c
     engine: {docker: 1}
 "#), @r#"
-    value 1:15 service_name: "a\tb" is not a valid service name: 1 to 128 characters, none of them a control character
+    value 1:15 service_name: "a\tb" is not a valid service name: 1 to 128 characters, not all blank, none of them a control character
     value 3:11 images[0].name: " a" is not a valid image name: 1 to 1024 characters, no control characters, no spaces around it
     value 4:10 images[0].key: "Vision" is not a valid image key: 1 to 40 of a-z, 0-9 and -
     value 5:13 images[0].engine: "Docker" is not a valid engine name: 1 to 64 of a-z, 0-9, -, _ and .

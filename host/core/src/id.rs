@@ -113,10 +113,15 @@ fn slug(text: &str, most: usize, also: &[u8]) -> bool {
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || also.contains(&b))
 }
 
+/// Something that can be seen, on one line.
+fn is_label(text: &str, most: usize) -> bool {
+    text.chars().count() <= most && !text.trim().is_empty() && !text.chars().any(char::is_control)
+}
+
 name!(
     /// What people call a service. A label, never a key: nobody can make it unique without a server.
-    ServiceName, "service name", "1 to 128 characters, none of them a control character",
-    |text| (1..=128).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+    ServiceName, "service name", "1 to 128 characters, not all blank, none of them a control character",
+    |text| is_label(text, 128)
 );
 name!(
     /// Names one image inside its service.
@@ -138,8 +143,8 @@ name!(
 );
 name!(
     /// What a node is called by people; need not be unique.
-    NodeName, "node name", "1 to 128 characters, none of them a control character",
-    |text| (1..=128).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+    NodeName, "node name", "1 to 128 characters, not all blank, none of them a control character",
+    |text| is_label(text, 128)
 );
 
 #[cfg(test)]
@@ -151,6 +156,8 @@ mod tests {
         let error = ImageKey::new("Vision").expect_err("upper case");
         assert_eq!(error.to_string(), r#""Vision" is not a valid image key: 1 to 40 of a-z, 0-9 and -"#);
         assert!(ServiceName::new("").is_err());
+        assert!(ServiceName::new(" \u{a0}\u{3000} ").is_err() && NodeName::new(" ").is_err());
+        assert!(ServiceName::new(&"ä".repeat(129)).is_err());
         assert!(ServiceName::new(&"ä".repeat(128)).is_ok());
         assert!(ServiceName::new("a\nb").is_err());
     }
