@@ -13,6 +13,7 @@ mod health;
 mod links;
 mod logs;
 mod node;
+mod patient;
 mod plugin;
 mod query;
 mod root;

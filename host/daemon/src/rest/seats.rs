@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -28,17 +27,24 @@ struct Idle {
 #[derive(Debug)]
 pub(super) struct Seat {
     seats: Arc<Seats>,
-    /// Its key among the idle ones; [`BUSY`] while a request is being answered.
-    idle_as: AtomicU64,
+    /// Changed while [`Seats::idle`] is locked, and never locked before it.
+    used: Mutex<Use>,
     leave: Arc<Notify>,
     _permit: OwnedSemaphorePermit,
 }
 
-/// Held while a request is being answered, the sending of its answer included.
+/// What a seat is used for now.
+#[derive(Clone, Copy, Debug)]
+enum Use {
+    /// For so many things at once.
+    Busy(usize),
+    /// Its key among the idle ones.
+    Idle(u64),
+}
+
+/// Held while a request is being answered, and while an answer is being sent.
 #[derive(Debug)]
 pub(super) struct Busy(Arc<Seat>);
-
-const BUSY: u64 = u64::MAX;
 
 impl Seats {
     pub(super) fn new(count: usize) -> Arc<Self> {
@@ -77,21 +83,28 @@ impl Seats {
 impl Seat {
     fn new(seats: &Arc<Seats>, permit: OwnedSemaphorePermit) -> Arc<Self> {
         let leave = Arc::default();
-        let idle_as = AtomicU64::new(BUSY);
-        let seat = Arc::new(Self { seats: Arc::clone(seats), idle_as, leave, _permit: permit });
-        seat.rest();
-        seat
+        let seat = Self { seats: Arc::clone(seats), used: Mutex::new(Use::Busy(1)), leave, _permit: permit };
+        seat.less();
+        Arc::new(seat)
     }
 
-    /// A request has arrived.
+    /// A request has arrived, or an answer is on its way.
     pub(super) fn work(self: &Arc<Self>) -> Busy {
-        let key = self.idle_as.swap(BUSY, Ordering::AcqRel);
-        self.seats.idle().seats.remove(&key);
+        let mut idle = self.seats.idle();
+        let mut used = self.used();
+        *used = match *used {
+            Use::Busy(count) => Use::Busy(count + 1),
+            Use::Idle(key) => {
+                idle.seats.remove(&key);
+                Use::Busy(1)
+            }
+        };
+        drop(used);
         Busy(Arc::clone(self))
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.idle_as.load(Ordering::Acquire) != BUSY
+        matches!(*self.used(), Use::Idle(_))
     }
 
     /// Returns when somebody else needs the seat more.
@@ -99,33 +112,55 @@ impl Seat {
         self.leave.notified().await;
     }
 
-    fn rest(&self) {
+    /// One thing less to do; without any the seat is idle.
+    fn less(&self) {
         let mut idle = self.seats.idle();
+        let mut used = self.used();
+        if let Use::Busy(count @ 2..) = *used {
+            *used = Use::Busy(count - 1);
+            return;
+        }
         let key = idle.next;
         idle.next += 1;
         idle.seats.insert(key, Arc::clone(&self.leave));
-        self.idle_as.store(key, Ordering::Release);
-        drop(idle);
+        *used = Use::Idle(key);
+        drop((idle, used));
         self.seats.went_idle.notify_waiters();
+    }
+
+    fn used(&self) -> MutexGuard<'_, Use> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let key = *self.idle_as.get_mut();
-        self.seats.idle().seats.remove(&key);
+        let used = *self.used.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Use::Idle(key) = used {
+            self.seats.idle().seats.remove(&key);
+        }
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.rest();
+        self.0.less();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_seat_is_idle_once_nothing_is_left_to_do_on_it() {
+        let seat = Seats::new(1).take().await;
+        let (request, answer) = (seat.work(), seat.work());
+        drop(request);
+        assert!(!seat.is_idle());
+        drop(answer);
+        assert!(seat.is_idle());
+    }
 
     #[tokio::test]
     async fn the_longest_idle_seat_is_given_away_and_a_busy_one_is_not() {

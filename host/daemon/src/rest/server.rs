@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 use warp::http::Request;
 use warp::reply::Response;
 
+use super::patient::Patient;
 use super::seats::{Busy, Seat, Seats};
 use super::{Api, Rest, status};
 
@@ -36,6 +37,8 @@ pub struct Limits {
     pub header_time: Duration,
     /// The longest a body may take to arrive.
     pub body_time: Duration,
+    /// The longest a client may take nothing of what is sent to it.
+    pub send_time: Duration,
     /// The longest that answers under way may take once the node goes down.
     pub drain_time: Duration,
 }
@@ -47,6 +50,7 @@ impl Default for Limits {
             connections: 256,
             header_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
+            send_time: Duration::from_secs(60),
             drain_time: Duration::from_secs(5),
         }
     }
@@ -183,6 +187,7 @@ impl<S: Speak> Door<S> {
     }
 
     async fn attend(mut self, wire: Box<dyn Wire>, peer: Peer, seat: Arc<Seat>) {
+        let wire = Patient::new(wire, self.limits.send_time, Arc::clone(&seat));
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
             let busy = seat.work();
@@ -215,7 +220,7 @@ async fn accept(listener: &Listener, seats: &Arc<Seats>) -> io::Result<(Box<dyn 
     Ok((wire, seats.take().await))
 }
 
-/// An answer's body, which keeps its seat busy until it is sent.
+/// An answer's body, which keeps its seat busy until there is nothing left of it to send.
 struct Tracked<B> {
     body: B,
     _busy: Busy,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 use super::client::Connection;
 use super::fixture::{Fixture, request, soon};
@@ -81,6 +82,41 @@ async fn whoever_is_being_answered_keeps_the_seat() {
         assert_eq!(connection.receive().await.status, 400);
     }
     assert_eq!(third.receive().await.status, 200);
+}
+
+/// A client that asked for an answer too large for any socket's buffer, and took its head only.
+async fn unread(fixture: &Fixture) -> (Connection<UnixStream>, Vec<u8>) {
+    let padding = "# padding\n".repeat(90_000);
+    let blueprint =
+        format!("service_name: a\nimages:\n  - {{ name: /bin/true, engine: process }}\n{padding}");
+    let made = fixture.post_yaml("/v1/service", blueprint.as_bytes()).await;
+    let path = format!("{}/blueprint", made.header("location").expect("a location"));
+    let mut connection = fixture.connect_unix().await;
+    connection.send(&request("GET", &path, "", b"")).await;
+    assert_eq!(connection.receive_head().await.status, 200);
+    (connection, blueprint.into_bytes())
+}
+
+#[tokio::test]
+async fn whoever_still_reads_the_answer_keeps_the_seat() {
+    let fixture = Fixture::with(Limits { connections: 1, ..Limits::default() }).await;
+    let (mut reader, blueprint) = unread(&fixture).await;
+    let mut second = fixture.connect_unix().await;
+    second.send(&request("GET", "/healthz", "", b"")).await;
+    let too_early = timeout(Duration::from_millis(200), second.0.read_u8()).await;
+    assert!(too_early.is_err(), "it took the seat of a client that had not read its answer");
+    let mut read = vec![0; blueprint.len()];
+    soon("the answer", reader.0.read_exact(&mut read)).await.expect("whole");
+    assert!(read == blueprint);
+    assert_eq!(second.receive().await.status, 200);
+}
+
+#[tokio::test]
+async fn whoever_does_not_read_the_answer_loses_the_seat() {
+    let send_time = Duration::from_millis(300);
+    let fixture = Fixture::with(Limits { connections: 2, send_time, ..Limits::default() }).await;
+    let _silent = [unread(&fixture).await, unread(&fixture).await];
+    assert_eq!(fixture.get("/healthz").await.status, 200);
 }
 
 #[tokio::test]
