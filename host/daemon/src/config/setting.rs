@@ -79,7 +79,8 @@ impl Setting for String {
 }
 
 impl Setting for NodeName {
-    const EXPECTED: &'static str = "a name of 1 to 128 characters, not all blank, none of them a control character";
+    const EXPECTED: &'static str =
+        "a name of 1 to 128 characters, not all blank, none of them a control character";
 
     fn read(value: &Value, _: bool) -> Option<Self> {
         Self::new(text(value)?).ok()

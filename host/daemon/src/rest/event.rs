@@ -50,8 +50,7 @@ async fn page(api: &Api, mut query: Query, of: Option<ServiceId>, path: &str) ->
     let span = span(&mut query)?;
     query.end("`after`, `before` and `limit`")?;
     let node = api.node.clone();
-    let reading = tokio::task::spawn_blocking(move || node.history(of, span, limit));
-    let read = reading.await.map_err(|error| Problem::Journal(error.to_string()))?;
+    let read = api.apart.journal.run(move || node.history(of, span, limit)).await?;
     let mut entries = read.map_err(|error| Problem::Journal(chain(&error)))?;
     if !matches!(span, Span::After(_)) {
         entries.reverse();

@@ -3,6 +3,7 @@
 //! Handlers are grouped by resource; they ask the [`Node`] and show what it knows. No decision about a service is
 //! made here, nothing is kept here, and a GET never leaves the node. Status codes are known to `error.rs` alone.
 
+mod apart;
 mod auth;
 mod body;
 mod capability;
@@ -28,6 +29,7 @@ use std::convert::Infallible;
 use std::future::ready;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -41,6 +43,7 @@ pub use server::{Limits, serve};
 pub use socket::{BindError, bind_tcp, bind_unix};
 
 use crate::node::Node;
+use apart::Apart;
 use error::Problem;
 use query::Query;
 
@@ -61,9 +64,27 @@ struct Api {
     node: Node,
     auth: Auth,
     limits: Limits,
-    status: status::Gauge,
+    gauge: Arc<status::Gauge>,
+    apart: Works,
     /// Turns true when the server drains: endless answers end then.
     closing: watch::Receiver<bool>,
+}
+
+/// The kinds of blocking work. None must be able to starve another.
+struct Works {
+    journal: Apart,
+    blueprints: Apart,
+    gauges: Apart,
+}
+
+impl Works {
+    fn new() -> Self {
+        Self {
+            journal: Apart::new("the journal", 2, Duration::from_secs(30)),
+            blueprints: Apart::new("the blueprint", 2, Duration::from_secs(30)),
+            gauges: Apart::new("the machine's state", 1, Duration::from_secs(5)),
+        }
+    }
 }
 
 /// One request as a handler gets it.

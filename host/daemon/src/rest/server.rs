@@ -24,7 +24,7 @@ use warp::reply::Response;
 
 use super::patient::Patient;
 use super::seats::{Busy, Seat, Seats};
-use super::{Api, Rest, status};
+use super::{Api, Rest, Works, status};
 
 /// What a client may take of the node.
 #[derive(Clone, Copy, Debug)]
@@ -99,8 +99,8 @@ pub async fn serve(
 ) {
     let (close, closing) = watch::channel(false);
     let Rest { node, auth, state_dir, limits } = rest;
-    let status = status::Gauge::new(state_dir);
-    let api = Arc::new(Api { node, auth, limits, status, closing: closing.clone() });
+    let gauge = Arc::new(status::Gauge::new(state_dir));
+    let api = Arc::new(Api { node, auth, limits, gauge, apart: Works::new(), closing: closing.clone() });
     let routes = TowerToHyperService::new(warp::service(super::routes(&api)));
 
     let mut doors = JoinSet::new();

@@ -11,6 +11,7 @@ use motey_core::record::ServiceRecord;
 use motey_core::spec::Format;
 use motey_core::step::{Answer, Refusal, Request};
 use serde::Deserialize;
+use tokio::task::yield_now;
 use uuid::Uuid;
 use warp::http::HeaderValue;
 use warp::http::header::CONTENT_TYPE;
@@ -23,15 +24,26 @@ use super::{Api, Call, Outcome, body, view};
 /// A blueprint of this many bytes or more is not read on a worker, where it would keep others waiting.
 const INLINE: usize = 64 << 10;
 
+/// So many services are looked at before others get their turn.
+const TURN: usize = 16;
+
 /// `GET /v1/service`
 pub(super) async fn list(call: Call) -> Outcome {
     call.query.end("")?;
-    let all = call.api.node.read(|core| {
-        let with_status = |record: &Arc<ServiceRecord>| Some((Arc::clone(record), core.status(record.id)?));
-        core.records().filter_map(with_status).collect::<Vec<_>>()
-    });
-    let left = all.iter().filter(|(record, status)| !view::is_gone(record, status));
-    Ok(error::ok(&left.map(|(record, status)| view::Service::new(record, status)).collect::<Vec<_>>()))
+    let left = |record: &&Arc<ServiceRecord>| !view::is_gone(record);
+    let ids = call.api.node.read(|core| core.records().filter(left).map(|record| record.id).collect());
+    let look = |id| call.api.service(id).ok().map(|(record, status)| view::Service::new(&record, &status));
+    Ok(error::ok(&in_turns(ids, look).await))
+}
+
+/// What `look` sees of each. Everybody else, the loop of the node and other clients, gets a turn every now and then.
+async fn in_turns<V>(ids: Vec<ServiceId>, mut look: impl FnMut(ServiceId) -> Option<V>) -> Vec<V> {
+    let mut seen = Vec::with_capacity(ids.len());
+    for some in ids.chunks(TURN) {
+        seen.extend(some.iter().filter_map(|id| look(*id)));
+        yield_now().await;
+    }
+    seen
 }
 
 /// `POST /v1/service?id=UUID&unplaceable=reject`
@@ -41,7 +53,7 @@ pub(super) async fn deploy(mut call: Call) -> Outcome {
     let id = wished_id(call.query.text("id")?)?;
     let reject_unplaceable = rejects(call.query.text("unplaceable")?.as_deref())?;
     call.query.end("`id` and `unplaceable`")?;
-    let Blueprint { name, spec } = read_blueprint(format, body).await?;
+    let Blueprint { name, spec } = call.api.blueprint(format, body).await?;
     let request = Request::Deploy { id, name, spec: Arc::new(spec), reject_unplaceable };
     call.api.ask(request).await?;
     let (record, status) = call.api.service(id)?;
@@ -62,16 +74,6 @@ fn rejects(unplaceable: Option<&str>) -> Result<bool, Problem> {
         Some("reject") => Ok(true),
         Some(other) => Err(Problem::Query(format!("`unplaceable` wants wait or reject, not {other:?}"))),
     }
-}
-
-async fn read_blueprint(format: Format, body: Bytes) -> Result<Blueprint, Problem> {
-    let parsed = if body.len() < INLINE {
-        motey_blueprint::parse(format, &body)
-    } else {
-        let task = tokio::task::spawn_blocking(move || motey_blueprint::parse(format, &body));
-        task.await.map_err(|error| Problem::Body(format!("reading it failed: {error}")))?
-    };
-    parsed.map_err(|mistakes: Diagnostics| Problem::Blueprint(mistakes))
 }
 
 /// `GET /v1/service/{id}`
@@ -174,6 +176,15 @@ pub(super) fn service_id(text: &str) -> Result<ServiceId, Problem> {
 }
 
 impl Api {
+    async fn blueprint(&self, format: Format, body: Bytes) -> Result<Blueprint, Problem> {
+        let parsed = if body.len() < INLINE {
+            motey_blueprint::parse(format, &body)
+        } else {
+            self.apart.blueprints.run(move || motey_blueprint::parse(format, &body)).await?
+        };
+        parsed.map_err(|mistakes: Diagnostics| Problem::Blueprint(mistakes))
+    }
+
     /// Asks the node and turns its refusals into problems.
     async fn ask(&self, request: Request) -> Result<(), Problem> {
         match self.node.ask(request).await? {
@@ -199,7 +210,7 @@ impl Api {
     /// A service of which something is left.
     pub(super) fn service(&self, id: ServiceId) -> Result<(Arc<ServiceRecord>, ServiceStatus), Problem> {
         match self.known(id) {
-            Some((record, status)) if view::is_gone(&record, &status) => Err(self.deleted(id)),
+            Some((record, _)) if view::is_gone(&record) => Err(self.deleted(id)),
             Some(known) => Ok(known),
             None => Err(Problem::unknown(id)),
         }
@@ -218,6 +229,7 @@ impl Api {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::Cell;
 
     #[test]
     fn the_body_of_a_delete_names_a_service() {
@@ -237,6 +249,23 @@ mod tests {
         let body = br#"{"id": "01890a5d-ac96-774b-bcce-b302099a8057", "grace": 5}"#;
         let problem = named(body).expect_err("nobody knows grace");
         assert!(problem.to_string().contains("`grace`"), "{problem}");
+    }
+
+    #[tokio::test]
+    async fn a_long_list_lets_others_have_their_turn() {
+        let turns = Cell::new(0);
+        let ids: Vec<_> = (0..1000).map(|n| ServiceId(Uuid::from_u128(n))).collect();
+        let others = async {
+            loop {
+                turns.set(turns.get() + 1);
+                yield_now().await;
+            }
+        };
+        let seen = tokio::select! {
+            seen = in_turns(ids.clone(), Some) => seen,
+            () = others => unreachable!(),
+        };
+        assert!(seen == ids && turns.get() > 1000 / TURN / 2, "{} turns", turns.get());
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use motey_core::id::NodeId;
 use rustix::fs::statvfs;
 use serde::Serialize;
 
@@ -57,21 +58,26 @@ struct Room {
 /// `GET /v1/nodestatus`
 pub(super) async fn show(call: Call) -> Outcome {
     call.query.end("")?;
-    let gauge = &call.api.status;
-    let node = call.api.node.identity().id;
-    Ok(error::ok(&Status {
-        node: node.to_string(),
-        cpu: gauge.cpu()?,
-        memory: memory(&read("/proc/meminfo")?).ok_or_else(|| odd("/proc/meminfo"))?,
-        disk: disk(&gauge.state_dir)?,
-        uptime_seconds: uptime(&read("/proc/uptime")?).ok_or_else(|| odd("/proc/uptime"))?,
-        _links: Links::of(links::NODE_STATUS).to("node", links::node(node)),
-    }))
+    let (gauge, node) = (Arc::clone(&call.api.gauge), call.api.node.identity().id);
+    let status = call.api.apart.gauges.run(move || gauge.read(node)).await??;
+    Ok(error::ok(&status))
 }
 
 impl Gauge {
     pub(super) fn new(state_dir: PathBuf) -> Self {
         Self { state_dir, last: Mutex::default() }
+    }
+
+    /// Blocks, for as long as the file system of the state directory does.
+    fn read(&self, node: NodeId) -> Result<Status, Problem> {
+        Ok(Status {
+            node: node.to_string(),
+            cpu: self.cpu()?,
+            memory: memory(&read("/proc/meminfo")?).ok_or_else(|| odd("/proc/meminfo"))?,
+            disk: disk(&self.state_dir)?,
+            uptime_seconds: uptime(&read("/proc/uptime")?).ok_or_else(|| odd("/proc/uptime"))?,
+            _links: Links::of(links::NODE_STATUS).to("node", links::node(node)),
+        })
     }
 
     fn cpu(&self) -> Result<Cpu, Problem> {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use motey_core::id::NodeId;
-use motey_core::project::{ImageStatus, ServiceStatus, SlotStatus, State};
+use motey_core::project::{ImageStatus, ServiceStatus, SlotStatus};
 use motey_core::reason::Reason;
 use motey_core::record::{Desired, Place, ServiceRecord};
 use motey_core::spec::{ImageSpec, Need, Params, Requirement, Take};
@@ -248,9 +248,10 @@ impl Capability {
     }
 }
 
-/// Nothing of a deleted service is left: it is in no list any more, and its path answers so.
-pub(super) fn is_gone(record: &ServiceRecord, status: &ServiceStatus) -> bool {
-    record.desired == Desired::Absent && status.state == State::Terminated
+/// Nothing of a deleted service is left: it is in no list any more, and its path answers so. Most records of an old
+/// node are such; told without a projection.
+pub(super) fn is_gone(record: &ServiceRecord) -> bool {
+    record.desired == Desired::Absent && record.slots.is_empty() && record.dismissed.is_empty()
 }
 
 #[cfg(test)]
