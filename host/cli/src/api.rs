@@ -15,6 +15,9 @@ pub struct Problem {
     pub detail: String,
     /// The mistakes of a blueprint.
     pub errors: Vec<Mistake>,
+    /// What to do about it, as this program sees it.
+    #[serde(skip)]
+    pub next: Option<String>,
 }
 
 /// One mistake of a blueprint.
@@ -46,10 +49,7 @@ impl Problem {
 
     /// For people.
     pub fn told(&self) -> String {
-        let next = match self.status {
-            401 => "\n  name the token's file with --token-file or MOTEY_TOKEN_FILE, or use the Unix socket",
-            _ => "",
-        };
+        let next = self.next.as_ref().map_or_else(String::new, |next| format!("\n  {next}"));
         match (self.detail.is_empty(), self.r#type.is_empty()) {
             (false, _) => format!("{}{next}", self.detail),
             (true, false) => format!("{} ({}){next}", self.title, self.status),

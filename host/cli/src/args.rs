@@ -9,7 +9,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 /// Runs services on the nodes of a fog: this one binary is the daemon and its client.
 #[derive(Debug, Parser)]
-#[command(name = "motey", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "motey", version, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -26,6 +26,7 @@ Exit codes:
   4  no node fits (apply --must-fit)
   5  no daemon answers
   6  it did not come about in time; nothing was undone
+  130  Ctrl-C ended the waiting; nothing was undone
 
 Examples:
   motey apply -f examples/blueprints/hello.yaml
@@ -34,15 +35,17 @@ Examples:
 
 const RUN_HELP: &str = "\
 The configuration is read from --config, or from /etc/motey/motey.toml and /etc/motey/conf.d/*.toml; then from
-variables such as MOTEY_WEBSERVER__PORT; then from these flags. SIGTERM and SIGINT end it; services go on.
+variables such as MOTEY_WEBSERVER__PORT; then from these flags. SIGTERM, SIGINT and SIGHUP end it; services go on.
+It can run nothing without plugins: it looks for them in /usr/lib/motey/plugins and /var/lib/motey/plugins.
 
-Example, a node of its own for trying things out:
-  motey run --state-dir /tmp/motey/state --run-dir /tmp/motey/run --port 0
+Example, a node of its own for trying things out, with the plugins of a build:
+  motey run --state-dir /tmp/motey/state --run-dir /tmp/motey/run --port 0 \\
+    --set plugins.directories=$PWD/target/release --set plugins.trust=any
   motey ps --socket /tmp/motey/run/motey.sock";
 
 const APPLY_HELP: &str = "\
-Waits until every image is RUNNING and tells on standard error what each is doing; Ctrl-C stops waiting, the
-service goes on. Applying the same file again changes nothing.
+Waits until every image is RUNNING and tells on standard error what each is doing; Ctrl-C stops waiting (exit code
+130), the service goes on. Applying the same file again changes nothing.
 
 Examples:
   motey apply -f quality.yaml

@@ -43,8 +43,21 @@ pub enum Endpoint {
         /// The host and the port, as in a URL.
         authority: String,
         /// What the requests show.
-        token: Option<String>,
+        token: Option<Token>,
     },
+}
+
+/// A secret, and where it is kept.
+#[derive(Clone)]
+pub struct Token {
+    pub text: String,
+    pub file: PathBuf,
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the token in {}", self.file.display())
+    }
 }
 
 /// A client of one daemon.
@@ -169,7 +182,23 @@ impl Client {
         }
         let status = response.status();
         let bytes = whole(&what, response).await?;
-        Err(ClientError::Problem(Box::new(problem(status, &bytes))))
+        let mut problem = problem(status, &bytes);
+        if status == StatusCode::UNAUTHORIZED {
+            problem.next = Some(self.about_token());
+        }
+        Err(ClientError::Problem(Box::new(problem)))
+    }
+
+    /// What to do about a daemon that does not know us.
+    fn about_token(&self) -> String {
+        match &self.endpoint {
+            Endpoint::Tcp { token: Some(token), .. } => format!(
+                "the token in {} is not that daemon's: its own is the file `token` in its state_dir",
+                token.file.display()
+            ),
+            _ => "name the token's file with --token-file or MOTEY_TOKEN_FILE, or use the Unix socket"
+                .to_owned(),
+        }
     }
 
     async fn connect(&self, what: &str) -> Result<SendRequest<Full<Bytes>>, ClientError> {
@@ -203,7 +232,7 @@ impl Client {
             Endpoint::Tcp { authority, token } => {
                 let request = request.header(HOST, authority);
                 match token {
-                    Some(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
+                    Some(token) => request.header(AUTHORIZATION, format!("Bearer {}", token.text)),
                     None => request,
                 }
             }
@@ -275,12 +304,12 @@ fn no_socket(path: &Path, remark: Option<&str>, source: io::Error) -> ClientErro
     let (why, next) = match source.kind() {
         io::ErrorKind::NotFound => (
             "there is no such file".to_owned(),
-            "start it with `systemctl start motey` or `motey run`, or name its socket with --socket or MOTEY_SOCKET".to_owned(),
+            "start it with `motey run`, or name its socket with --socket or MOTEY_SOCKET, or its configuration with --config or MOTEY_CONFIG".to_owned(),
         ),
         io::ErrorKind::PermissionDenied => (format!("permission denied; {}", owner(path)), allowed_by(path)),
         io::ErrorKind::ConnectionRefused => (
             "the file is there, but nobody listens".to_owned(),
-            "the daemon has ended or is just starting: see `systemctl status motey` or its log".to_owned(),
+            "the daemon has ended or is just starting: see its log".to_owned(),
         ),
         _ => (source.to_string(), "is that the socket of a Motey daemon?".to_owned()),
     };

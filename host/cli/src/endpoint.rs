@@ -2,13 +2,14 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::path::PathBuf;
 
 use hyper::Uri;
 use motey_daemon::config::Config;
 
 use crate::args::Global;
-use crate::client::Endpoint;
+use crate::client::{Endpoint, Token};
 
 /// Why the daemon's address makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +17,12 @@ pub enum EndpointError {
     #[error("{url:?} is not an address of a daemon: {why}; it should look like http://127.0.0.1:5023")]
     Url { url: String, why: &'static str },
     #[error("the token file {path:?} cannot be read: {source}", path = path.display())]
-    Token { path: PathBuf, source: std::io::Error },
+    Token { path: PathBuf, source: io::Error },
+    #[error(
+        "the token file {path:?} is the wrong one: it holds no token, which is one word; a daemon's own is the file `token` in its state_dir",
+        path = path.display()
+    )]
+    NoToken { path: PathBuf },
 }
 
 impl Global {
@@ -64,17 +70,23 @@ impl Global {
     }
 
     /// The token of the named file; of this machine's own node where none is named and it can be read.
-    fn token(&self) -> Result<Option<String>, EndpointError> {
+    fn token(&self) -> Result<Option<Token>, EndpointError> {
         let named = self.token_file.clone().or_else(|| variable("MOTEY_TOKEN_FILE").map(PathBuf::from));
-        let Some(path) = named else {
-            let own = self.config().ok().and_then(|config| fs::read_to_string(config.token_file()).ok());
-            return Ok(own.map(|token| token.trim().to_owned()));
-        };
-        match fs::read_to_string(&path) {
-            Ok(token) => Ok(Some(token.trim().to_owned())),
-            Err(source) => Err(EndpointError::Token { path, source }),
+        match named {
+            Some(file) => read_token(file).map(Some),
+            None => Ok(self.config().ok().and_then(|config| read_token(config.token_file()).ok())),
         }
     }
+}
+
+fn read_token(file: PathBuf) -> Result<Token, EndpointError> {
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text.trim().to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => String::new(),
+        Err(source) => return Err(EndpointError::Token { path: file, source }),
+    };
+    let is_word = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_word { Ok(Token { text, file }) } else { Err(EndpointError::NoToken { path: file }) }
 }
 
 /// `host:port` of a URL.

@@ -29,6 +29,8 @@ pub enum Code {
     Unreachable = 5,
     /// It did not come about in time; nothing was undone.
     TimedOut = 6,
+    /// Ctrl-C, as shells count it; nothing was undone.
+    Interrupted = 130,
 }
 
 impl From<Code> for ExitCode {
@@ -70,6 +72,12 @@ pub enum Failure {
         "after {after:?} the service is {state}{message}; it goes on without this command: `motey service show {id}`"
     )]
     TimedOut { after: Duration, state: String, message: String, id: String },
+    #[error("no longer waiting; it goes on: `motey service show {id}`")]
+    Interrupted { id: String },
+    #[error(
+        "the service is there already and no node can run it now: {message}; it is kept and waits: `motey service rm {id}` removes it"
+    )]
+    Waits { id: String, message: String },
     #[error("the service has several images; say which one: {}", choices(service, images, *replicas))]
     WhichImage { service: String, images: Vec<String>, replicas: u16 },
     #[error("the output cannot be written: {0}")]
@@ -83,6 +91,8 @@ impl Failure {
             Self::Client(error) => error.code(),
             Self::NotFound { .. } => Code::NotFound,
             Self::TimedOut { .. } => Code::TimedOut,
+            Self::Interrupted { .. } => Code::Interrupted,
+            Self::Waits { .. } => Code::NoNodeFits,
             Self::WhichImage { .. } => Code::Usage,
             _ => Code::Failed,
         }

@@ -50,6 +50,8 @@ fn act() -> ExitCode {
         Err(failure) if failure.is_broken_pipe() => Code::Ok.into(),
         // these name the file themselves, in the form that editors read
         Err(Failure::Blueprint(mistakes)) => failed(&mistakes, Code::Failed),
+        // what the person did is no error
+        Err(failure @ Failure::Interrupted { .. }) => failed(&failure.to_string(), failure.code()),
         Err(failure) => failed(&format!("{} {failure}", Paint::stderr().error("error:")), failure.code()),
     }
 }

@@ -1,7 +1,8 @@
 //! `motey run`: reads the configuration, sets up the log and hands over to the daemon until a signal asks it to end.
 
 use std::env;
-use std::io::Write;
+use std::fs;
+use std::io::{self, Write};
 
 use log::{LevelFilter, error, info, warn};
 use motey_daemon::config::{Config, ConfigMistakes, Flag};
@@ -58,23 +59,66 @@ fn log_to_stderr(level: LevelFilter) {
         .init();
 }
 
-/// Done at the first SIGTERM or SIGINT. It is polled inside the daemon's runtime, where signals can be waited for.
+/// Done at the first signal that asks for it. Polled inside the daemon's runtime, where signals can be waited for.
 async fn shutdown() {
-    let (mut terminate, mut interrupt) =
-        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-            (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
-            (Err(error), _) | (_, Err(error)) => {
-                error!("signals cannot be waited for, so they end the daemon at once: {error}");
-                return std::future::pending().await;
-            }
-        };
-    let name = first(&mut terminate, &mut interrupt).await;
-    info!("{name}: shutting down; services go on");
+    match Signals::listen() {
+        Ok(mut signals) => info!("{}: shutting down; services go on", signals.first().await),
+        Err(error) => {
+            error!("signals cannot be waited for, so they end the daemon at once: {error}");
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
-async fn first(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+/// The signals that end a daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// None: whoever started the daemon wants it to outlive the terminal, nohup(1).
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        // before a handler is set
+        let ignored = fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_hangup(&status));
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: if ignored { None } else { Some(signal(SignalKind::hangup())?) },
+        })
+    }
+
+    async fn first(&mut self) -> &'static str {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = hangup => "SIGHUP",
+        }
+    }
+}
+
+/// `SigIgn` of proc_pid_status(5) is a mask in hexadecimal; SIGHUP is signal 1, its lowest bit.
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hangup_that_is_ignored_is_seen() {
+        let status = |mask: &str| format!("Name:\tmotey\nSigBlk:\t0000000000000001\nSigIgn:\t{mask}\n");
+        assert!(ignores_hangup(&status("0000000000001001")));
+        assert!(!ignores_hangup(&status("0000000000001000")));
+        assert!(!ignores_hangup("Name:\tmotey\n"));
     }
 }

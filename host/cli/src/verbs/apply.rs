@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::blueprint::{self, Text};
 use super::find;
-use super::watch::{self, Goal, Outcome};
+use super::watch::{self, Goal};
 use crate::api::Service;
 use crate::args::Apply;
 use crate::client::{ClientError, Sent};
@@ -27,6 +27,10 @@ pub async fn apply(session: &mut Session, args: &Apply) -> Result<(), Failure> {
             ));
             return printed(session, &service.id);
         }
+        Some(service) if args.must_fit && waits(&service) => {
+            let message = watch::message(&service);
+            return Err(Failure::Waits { id: service.id, message });
+        }
         Some(service) => (service.id, false),
         None => (deploy(session, args, &text).await?, true),
     };
@@ -35,10 +39,13 @@ pub async fn apply(session: &mut Session, args: &Apply) -> Result<(), Failure> {
     if args.wait.no_wait {
         return Ok(());
     }
-    if watch::until(session, &id, Goal::Runs, args.wait).await? == Outcome::Detached {
-        session.say(&format!("no longer waiting; it goes on: `motey service show {id}`"));
-    }
-    Ok(())
+    watch::until(session, &id, Goal::Runs, args.wait).await
+}
+
+/// Some of it has no place.
+fn waits(service: &Service) -> bool {
+    let waiting = |reason: &Option<String>| reason.as_ref().is_some_and(|code| code.starts_with("waiting."));
+    waiting(&service.reason) || service.images.iter().any(|image| waiting(&image.reason))
 }
 
 /// The id is the data: a script can go on with it.

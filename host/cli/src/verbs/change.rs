@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::find;
-use super::watch::{self, Goal, Outcome};
+use super::watch::{self, Goal};
 use crate::api::Service;
 use crate::args::{Change, Replicas, Scale, Wait};
 use crate::client::Sent;
@@ -33,7 +33,10 @@ async fn act(session: &Session, args: &Change, verb: &str, goal: Goal) -> Result
 pub async fn remove(session: &mut Session, args: &Change) -> Result<(), Failure> {
     let id = find::id(session, &args.named.service).await?;
     session.client.delete(&format!("/v1/service/{id}")).await?;
-    follow(session, &id, Goal::Gone, args.wait).await
+    follow(session, &id, Goal::Gone, args.wait).await?;
+    let so = if args.wait.no_wait { "is being removed" } else { "removed" };
+    session.say(&format!("{}: {so}", args.named.service));
+    Ok(())
 }
 
 pub async fn scale(session: &mut Session, args: &Scale) -> Result<(), Failure> {
@@ -66,10 +69,7 @@ async fn follow(session: &Session, id: &str, goal: Goal, wait: Wait) -> Result<(
     if wait.no_wait {
         return Ok(());
     }
-    if watch::until(session, id, goal, wait).await? == Outcome::Detached {
-        session.say(&format!("no longer waiting; it goes on: `motey service show {id}`"));
-    }
-    Ok(())
+    watch::until(session, id, goal, wait).await
 }
 
 #[cfg(test)]

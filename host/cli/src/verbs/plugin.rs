@@ -21,8 +21,7 @@ pub async fn list(session: &mut Session, shown: Shown) -> Result<(), Failure> {
 pub async fn show(session: &mut Session, args: &PluginShow) -> Result<(), Failure> {
     let answer = session.client.get(PATH).await?;
     let plugins = answer.as_array().map(Vec::as_slice).unwrap_or_default();
-    let named = |plugin: &&Value| plugin["id"] == *args.plugin || plugin["path"] == *args.plugin;
-    let Some(plugin) = plugins.iter().find(named) else {
+    let Some(plugin) = named(plugins, &args.plugin) else {
         return Err(Failure::NotFound { kind: "plugin", name: args.plugin.clone() });
     };
     match args.shown.output {
@@ -30,6 +29,18 @@ pub async fn show(session: &mut Session, args: &PluginShow) -> Result<(), Failur
         Format::Name => Ok(writeln!(session.out, "{}", output::clean(&args.plugin))?),
         _ => Ok(describe(&mut session.out, &output::read(PATH, plugin)?)?),
     }
+}
+
+/// The file of that path; of those of that id the one that is used, or says why none is.
+fn named<'p>(plugins: &'p [Value], name: &str) -> Option<&'p Value> {
+    let rank = |plugin: &&Value| match plugin["state"].as_str() {
+        Some("active") => 0,
+        Some("unresponsive" | "inactive" | "loaded") => 1,
+        Some("shadowed") => 3,
+        _ => 2,
+    };
+    let of_path = plugins.iter().find(|plugin| plugin["path"] == *name);
+    of_path.or_else(|| plugins.iter().filter(|plugin| plugin["id"] == *name).min_by_key(rank))
 }
 
 fn describe(out: &mut dyn Write, plugin: &Plugin) -> std::io::Result<()> {
@@ -77,5 +88,21 @@ impl Row for Plugin {
 
     fn name(&self) -> String {
         self.id.clone().unwrap_or_else(|| self.path.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_files_of_one_id_the_one_in_use_is_shown() {
+        let file = |path: &str, state: &str| serde_json::json!({"id": "echo", "path": path, "state": state});
+        let plugins = [file("/a", "shadowed"), file("/b", "failed"), file("/c", "active")];
+        let shown = |plugins: &[Value], name: &str| Some(named(plugins, name)?["path"].clone());
+        assert_eq!(shown(&plugins, "echo"), Some("/c".into()));
+        assert_eq!(shown(&plugins[..2], "echo"), Some("/b".into()), "why there is none");
+        assert_eq!(shown(&plugins, "/a"), Some("/a".into()));
+        assert_eq!(shown(&plugins, "other"), None);
     }
 }

@@ -26,26 +26,19 @@ pub enum Goal {
     Gone,
 }
 
-/// How the waiting ended, where it did not fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Reached,
-    /// Ctrl-C: it goes on without us.
-    Detached,
-}
-
 /// Waits for the goal.
 ///
 /// # Errors
-/// When the service gives up, when it takes too long, or when the daemon does not answer.
-pub async fn until(session: &Session, id: &str, goal: Goal, wait: Wait) -> Result<Outcome, Failure> {
+/// When the service gives up, when it takes too long, when the daemon does not answer, and at Ctrl-C: it goes on
+/// without us then.
+pub async fn until(session: &Session, id: &str, goal: Goal, wait: Wait) -> Result<(), Failure> {
     let mut watch = Watch { id, goal, last: Service::default(), told: Told::new(session.paint) };
     tokio::select! {
         ended = tokio::time::timeout(wait.timeout, watch.reach(session)) => match ended {
-            Ok(reached) => reached.map(|()| Outcome::Reached),
+            Ok(reached) => reached,
             Err(_) => Err(too_late(&watch.last, id, wait.timeout)),
         },
-        _ = tokio::signal::ctrl_c() => Ok(Outcome::Detached),
+        _ = tokio::signal::ctrl_c() => Err(Failure::Interrupted { id: id.to_owned() }),
     }
 }
 
@@ -128,7 +121,7 @@ fn line(image: &Image, width: usize, paint: Paint) -> String {
 }
 
 /// Why it is as it is: the service's words, or those of the images that say something.
-fn message(service: &Service) -> String {
+pub fn message(service: &Service) -> String {
     let said = |text: &Option<String>| text.as_deref().map(output::clean).filter(|text| !text.is_empty());
     let of_images = || {
         let images = service

@@ -127,6 +127,31 @@ fn what_no_node_can_run_is_refused_on_demand() {
 }
 
 #[test]
+fn what_waits_already_does_not_fit_either() {
+    let mut waiting = service("INITIAL", Some("nothing offers the capability gpu"));
+    waiting["images"][0]["reason"] = "waiting.capability".into();
+    let daemon = Stub::serve(move |asked| match asked.path.ends_with("/blueprint") {
+        true => Answer::Whole(200, "application/yaml", BLUEPRINT.to_owned()),
+        false => stub::json(200, &json!([waiting])),
+    });
+    let file = daemon.file("quality.yaml", BLUEPRINT);
+    let (code, out, err) = ran(daemon.motey(&["apply", "--must-fit", "-f", text(&file)]));
+    assert_eq!((code, out.as_str()), (4, ""), "{err}");
+    assert!(err.contains("nothing offers the capability gpu") && err.contains("motey service rm"), "{err}");
+    let posted = daemon.lines().iter().any(|line| line.starts_with("POST"));
+    assert!(!posted, "{:?}", daemon.lines());
+}
+
+#[test]
+fn a_token_that_the_daemon_does_not_know_is_named_by_its_file() {
+    let (daemon, url) = Stub::serve_tcp(|_| stub::problem(401, "unauthorized", "no valid token"));
+    let token = daemon.file("of-another-node", "0123456789abcdef\n");
+    let (code, _, err) = ran(motey(&["ps", "--url", &url, "--token-file", text(&token)]));
+    assert_eq!(code, 1);
+    assert!(err.contains("of-another-node is not that daemon's") && !err.contains("--token-file"), "{err}");
+}
+
+#[test]
 fn a_blueprints_mistakes_are_shown_as_a_compiler_does_it_and_nothing_is_sent() {
     let daemon = daemon(&["RUNNING"]);
     let file = daemon.file("bad.yaml", "service_name: bad\nimages:\n  - nam: x\n    replicas: many\n");
@@ -200,6 +225,10 @@ fn the_token_is_shown_over_tcp() {
     let (code, _, err) = ran(motey(&["ps", "--url", &url]));
     assert_eq!(code, 1);
     assert!(err.contains("wants a token") && err.contains("--token-file"), "{err}");
+    let other = daemon.file("motey.toml", "[general]\nnode_name = \"x\"\n");
+    let (code, _, err) = ran(motey(&["ps", "--url", &url, "--token-file", text(&other)]));
+    assert_eq!(code, 1);
+    assert!(err.contains("motey.toml") && err.contains("holds no token"), "{err}");
     let token = daemon.file("token", "s3cret\n");
     let (code, _, err) = ran(motey(&["ps", "--url", &url, "--token-file", text(&token)]));
     assert_eq!(code, 0, "{err}");
@@ -243,7 +272,10 @@ fn rm_waits_until_nothing_is_left() {
         _ => stub::problem(410, "deleted", "the service was deleted"),
     });
     let (code, out, err) = ran(daemon.motey(&["service", "rm", ID]));
-    assert_eq!((code, out.as_str(), err.as_str()), (0, "", "  vision  STOPPING\n"));
+    assert_eq!(
+        (code, out.as_str(), err.as_str()),
+        (0, "", format!("  vision  STOPPING\n{ID}: removed\n").as_str())
+    );
     assert_eq!(daemon.lines().len(), 4, "{:?}", daemon.lines());
     let (code, ..) = ran(daemon.motey(&["service", "rm", "--no-wait", ID]));
     assert_eq!((code, daemon.lines().len()), (0, 5), "one request, no more");
@@ -279,7 +311,7 @@ fn ctrl_c_stops_waiting_and_nothing_else() {
     rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("sent");
     let mut rest = String::new();
     told.read_to_string(&mut rest).expect("read");
-    assert_eq!(child.wait().expect("ended").code(), Some(0));
+    assert_eq!(child.wait().expect("ended").code(), Some(130));
     assert_eq!(rest, format!("no longer waiting; it goes on: `motey service show {ID}`\n"));
     assert!(daemon.lines().iter().all(|line| !line.starts_with("DELETE")));
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use crate::stub::{motey, ran, text};
 
@@ -20,6 +21,8 @@ fn help_tells_the_exit_codes_and_examples() {
     for told in ["Exit codes:", "6  it did not come about in time", "motey apply -f"] {
         assert!(out.contains(told), "{told}");
     }
+    assert_eq!(ran(motey(&["help"])).1, out);
+    assert_eq!(ran(motey(&["help", "service", "rm"])).0, 0);
     for verb in ["run", "apply"] {
         assert!(ran(motey(&[verb, "--help"])).1.contains("Example"), "{verb}");
     }
@@ -65,6 +68,31 @@ fn a_daemon_that_cannot_start_says_why() {
         ran(motey(&["run", "--state-dir", text(&state), "--run-dir", text(&run), "--port", "0"]));
     assert_eq!(code, 1);
     assert!(err.contains("error: the daemon cannot run: ") && err.contains("Not a directory"), "{err}");
+}
+
+#[test]
+fn a_hangup_ends_the_daemon_in_order_and_the_log_says_what_it_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let [state, run, plugins] = ["state", "run", "no-plugins"].map(|name| dir.path().join(name));
+    let plugins = format!("plugins.directories={}", plugins.display());
+    let mut command = motey(&["run", "--state-dir", text(&state), "--run-dir", text(&run), "--port", "0"]);
+    let child =
+        command.args(["--set", &plugins, "--set", "plugins.disabled=x"]).stderr(Stdio::piped()).spawn();
+    let child = child.expect("it starts");
+    let answers = || ran(motey(&["node", "list", "--socket", text(&run.join("motey.sock"))])).0 == 0;
+    let until = Instant::now() + Duration::from_secs(30);
+    while !answers() {
+        assert!(Instant::now() < until, "it does not answer");
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).expect("sent");
+    let ended = child.wait_with_output().expect("ended");
+    let log = String::from_utf8(ended.stderr).expect("text");
+    assert_eq!(ended.status.code(), Some(0), "{log}");
+    let version = format!("motey {}, node ", env!("CARGO_PKG_VERSION"));
+    for told in [&version, "no-plugins is no directory", "plugins in use: none", "SIGHUP: shutting down"] {
+        assert!(log.contains(told), "{told}: {log}");
+    }
 }
 
 #[test]
