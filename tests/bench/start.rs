@@ -1,4 +1,5 @@
-//! From before the fork to `READY=1`, on an empty and on an existing state, beside the prototype's start.
+//! From before the fork to `READY=1`, on an empty and on an existing state, beside the prototype's start; and to the
+//! moment when an engine is asked what it has, which a node that is ready has not waited for.
 
 use std::{
     fs::remove_dir_all,
@@ -8,13 +9,13 @@ use std::{
     time::Instant,
 };
 
-use motey_tests::{NodeUnderTest, free_port, motey};
+use motey_tests::{NodeUnderTest, SOON, free_port, motey, wait_for};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     prototype_run::{Notify, Prototype, end},
     sample::{Sample, compare, print as line},
-    subject::{blueprint, deploy, node},
+    subject::{blueprint, deploy, node, now_us},
 };
 
 const ROUNDS: usize = 30;
@@ -30,7 +31,7 @@ pub fn print() {
     let port = free_port();
 
     let (mut none, mut bare) = (Sample::default(), Sample::default());
-    let (mut empty, mut full) = (Sample::default(), Sample::default());
+    let (mut empty, mut full) = (Starts::default(), Starts::default());
     for _ in 0..ROUNDS {
         none.push(milliseconds(&mut version(), |child| child.wait().map(drop).expect("it ends")).1);
         remove(&place.path().join("state"));
@@ -39,14 +40,38 @@ pub fn print() {
         bare.push(start(&mut command, &notify));
         remove(&fresh.state_dir());
         remove(&fresh.run_dir());
-        empty.push(start(&mut run(&fresh, &notify), &notify));
-        full.push(start(&mut run(&existing, &notify), &notify));
+        empty.push(&fresh, &notify);
+        full.push(&existing, &notify);
     }
     line("`motey --version`, to its end", "ms", &none);
     line("prototype, empty database: exec to ready", "ms", &bare);
-    line("motey, empty state: exec to ready", "ms", &empty);
-    line(&format!("motey, {SERVICES} services: exec to ready"), "ms", &full);
-    compare("empty state / prototype", &empty, &bare);
+    line("motey, empty state: exec to ready", "ms", &empty.ready);
+    line("motey, empty state: exec to engine listed", "ms", &empty.listed);
+    line(&format!("motey, {SERVICES} services: exec to ready"), "ms", &full.ready);
+    line(&format!("motey, {SERVICES} services: exec to engine listed"), "ms", &full.listed);
+    compare("empty state, ready / prototype", &empty.ready, &bare);
+}
+
+/// Starts of one node, in milliseconds.
+#[derive(Default)]
+struct Starts {
+    ready: Sample,
+    listed: Sample,
+}
+
+impl Starts {
+    fn push(&mut self, node: &NodeUnderTest, notify: &Notify) {
+        let began = now_us();
+        let (mut child, ready) = milliseconds(&mut run(node, notify), |_| notify.wait_ready());
+        let listed = wait_for(SOON, || {
+            let lists = node.mock().calls_of("list");
+            let last = lists.last().map(|call| call.called_us).filter(|called| *called > began);
+            last.ok_or_else(|| "the engine is asked what it has".to_owned())
+        });
+        self.ready.push(ready);
+        self.listed.push((listed - began) as f64 / 1_000.0);
+        stop(&mut child).expect("a child can be ended");
+    }
 }
 
 /// A node's directories with services in them, and no host.
