@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use motey_core::spec::Format;
+use motey_blueprint::Format;
 
 /// Where memory safety is a promise instead of a proof.
 const UNSAFE_ROOMS: [&str; 3] =
@@ -15,6 +15,20 @@ const UNSAFE_ROOMS: [&str; 3] =
 
 /// What the core may use.
 const CORE_DEPENDENCIES: [&str; 2] = ["thiserror", "uuid"];
+
+/// What would let the core touch the world or look at a clock. Time is passed in.
+const CORE_BANS: [&str; 10] = [
+    "std::fs",
+    "std::net",
+    "std::os",
+    "std::thread",
+    "std::process",
+    "std::env",
+    "std::io",
+    "Instant",
+    "SystemTime",
+    "extern crate",
+];
 
 /// Which of our own crates a crate may use, tests apart. Core and plugin API never meet but in the daemon.
 const ARROWS: [(&str, &[&str]); 13] = [
@@ -100,18 +114,29 @@ fn has_word(line: &str, word: &str) -> bool {
     line.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|found| found == word)
 }
 
-/// The keys of one table of a manifest; `name.workspace = true` is `name`.
-fn table(manifest: &str, wanted: &str) -> Vec<String> {
+/// Everything that a manifest lets the crate itself use, tests apart: whatever the table is called.
+fn dependencies(manifest: &str) -> Vec<String> {
     let mut inside = false;
-    let mut keys = Vec::new();
-    for line in read(manifest).lines() {
-        if line.starts_with('[') {
-            inside = line == wanted;
+    let mut names = Vec::new();
+    for line in manifest.lines().map(str::trim) {
+        if let Some(header) = line.strip_prefix('[') {
+            let header = header.trim_end_matches(']');
+            let table = header.rsplit_once('.').filter(|(table, _)| is_dependency_table(table));
+            names.extend(table.map(|(_, name)| name.to_owned()));
+            inside = is_dependency_table(header);
         } else if let Some((key, _)) = line.split_once('=').filter(|_| inside && !line.starts_with('#')) {
-            keys.push(key.trim().trim_end_matches(".workspace").to_owned());
+            names.push(key.trim().trim_end_matches(".workspace").to_owned());
         }
     }
-    keys
+    names.sort();
+    names
+}
+
+/// `dependencies`, `build-dependencies`, and both of a target; not `dev-dependencies`.
+fn is_dependency_table(header: &str) -> bool {
+    let kind = header.rsplit('.').next().unwrap_or_default();
+    let whole = kind == header || header.starts_with("target.");
+    whole && matches!(kind, "dependencies" | "build-dependencies")
 }
 
 fn workspace_members() -> Vec<String> {
@@ -154,9 +179,47 @@ fn every_crate_forbids_unsafe_or_is_a_room() {
 
 #[test]
 fn the_core_stays_pure() {
-    let mut used = table("host/core/Cargo.toml", "[dependencies]");
-    used.sort();
+    let used = dependencies(&read("host/core/Cargo.toml"));
     assert_eq!(used, CORE_DEPENDENCIES, "the core's dependencies are an allow-list");
+    let mut offenders = Vec::new();
+    for file in files("host/core/src", "rs") {
+        let text = read(&file);
+        let impure = code(&text).filter_map(|(number, line)| Some((number, impurity(line)?)));
+        offenders.extend(impure.map(|(number, banned)| format!("{file}:{number}: {banned}")));
+    }
+    nobody("a core that touches the world", offenders);
+}
+
+/// What of [`CORE_BANS`] a line names, alone or in the braces of a `use std::{…}`.
+fn impurity(line: &str) -> Option<&'static str> {
+    let in_braces = line.trim_start().strip_prefix("use std::{").unwrap_or_default();
+    CORE_BANS.into_iter().find(|banned| match banned.strip_prefix("std::") {
+        Some(module) => line.contains(banned) || has_word(in_braces, module),
+        None if banned.contains(' ') => line.contains(banned),
+        None => has_word(line, banned),
+    })
+}
+
+#[test]
+fn what_would_stain_the_core_is_recognised() {
+    for line in [
+        "use std::fs;",
+        "use std::{collections::BTreeMap, thread};",
+        "    let now = std::time::Instant::now();",
+        "use std::time::{Duration, SystemTime};",
+        "std::env::var(name)",
+        "extern crate std as other;",
+    ] {
+        assert!(impurity(line).is_some(), "{line}");
+    }
+    for line in ["use std::fmt;", "let instance = Instance::new();", "use std::{fmt, mem};"] {
+        assert_eq!(impurity(line), None, "{line}");
+    }
+    let manifest = "[dependencies]\nuuid.workspace = true\n[dev-dependencies]\na = \"1\"\n\
+         [dependencies.b]\nversion = \"1\"\n[target.'cfg(unix)'.dependencies]\nc = \"1\"\n\
+         [target.'cfg(unix)'.dependencies.d]\nversion = \"1\"\n[build-dependencies]\ne = \"1\"\n\
+         [target.'cfg(unix)'.dev-dependencies]\nf = \"1\"\n[lints]\nworkspace = true\n";
+    assert_eq!(dependencies(manifest), ["b", "c", "d", "e", "uuid"]);
 }
 
 #[test]
@@ -167,7 +230,7 @@ fn arrows_between_crates_are_the_agreed_ones() {
             offenders.push(format!("{member} is not in the table"));
             continue;
         };
-        let used = table(&format!("{member}/Cargo.toml"), "[dependencies]");
+        let used = dependencies(&read(&format!("{member}/Cargo.toml")));
         let ours =
             used.into_iter().filter(|name| name.starts_with("motey-") && !allowed.contains(&name.as_str()));
         offenders.extend(ours.map(|name| format!("{member} -> {name}")));
@@ -263,5 +326,29 @@ fn the_top_level_is_the_agreed_one() {
 
 #[test]
 fn the_integration_server_runs_the_test_command() {
-    assert!(read(".ci/run").contains("tests/run.sh"), ".ci/run has to call tests/run.sh");
+    assert!(runs_the_test_command(&read(".ci/run")), ".ci/run has to end by running tests/run.sh");
+}
+
+/// The last line that does something hands over to `tests/run.sh`, whose failure is then the script's own.
+fn runs_the_test_command(script: &str) -> bool {
+    let lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let last = lines.last().unwrap_or_default();
+    let words: Vec<&str> = last.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
+    words.first() == Some(&"exec")
+        && words.last().is_some_and(|word| word.trim_end_matches('"').ends_with("/tests/run.sh"))
+}
+
+#[test]
+fn a_script_that_only_mentions_the_test_command_does_not_run_it() {
+    assert!(runs_the_test_command("#!/bin/sh\nexec \"$(dirname \"$0\")/../tests/run.sh\"\n"));
+    for script in [
+        "",
+        "# exec ./tests/run.sh\n",
+        "exec true # ./tests/run.sh\n",
+        "echo ./tests/run.sh\n",
+        "exec ./tests/run.sh || true\n",
+        "exec ./tests/run.sh\nexit 0\n",
+    ] {
+        assert!(!runs_the_test_command(script), "{script}");
+    }
 }

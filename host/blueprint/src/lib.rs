@@ -33,10 +33,11 @@ mod units;
 mod yaml;
 
 use motey_core::id::ServiceName;
-use motey_core::spec::{Format, Source, Spec};
+use motey_core::spec::{Source, Spec};
 
 pub use bounds::MAX_BYTES;
 pub use diagnostic::{Diagnostic, DiagnosticKind, Diagnostics};
+pub use motey_core::spec::Format;
 pub use need::read_amount;
 
 use report::Report;

@@ -6,8 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use bytes::Bytes;
-use motey_blueprint::{Blueprint, MAX_BYTES};
-use motey_core::spec::Format;
+use motey_blueprint::{Blueprint, Format, MAX_BYTES};
 
 use crate::api::Mistake;
 use crate::args::Validate;

@@ -1,0 +1,161 @@
+//! What is understood and not built yet: refused by its own name.
+
+use insta::assert_snapshot;
+
+use crate::yaml;
+
+#[test]
+fn constraints_are_refused_by_name() {
+    assert_snapshot!(yaml(r#"
+service_name: x
+images:
+  - name: a
+    capabilities:
+      - { capability: memory, size: { ge: 512 MB } }
+      - { capability: gpu, not: true }
+      - { label: line, is: "7" }
+      - { any: [zigbee, zwave] }
+      - { capability: camera, width: { ge: 1920, le: 4096 } }
+      - { capability: lens, width: { above: 1920 } }
+"#), @r#"
+    unsupported 5:31 images[0].capabilities[0].size: `size` is not built yet: this version cannot compare properties of a capability, only ask by name, `type` and `amount`
+    unsupported 6:28 images[0].capabilities[1].not: `not` is not built yet: this version cannot ask for the absence of a capability
+    unsupported 7:11 images[0].capabilities[2].label: `label` is not built yet: this version cannot ask for a node's labels
+    unsupported 7:24 images[0].capabilities[2].is: `is` is not built yet: this version cannot ask for a node's labels
+    unsupported 8:11 images[0].capabilities[3].any: `any` is not built yet: this version cannot choose between needs
+    unsupported 9:31 images[0].capabilities[4].width: `width` is not built yet: this version cannot compare properties of a capability, only ask by name, `type` and `amount`
+    unknown 10:29 images[0].capabilities[5].width: the key "width" is not known: in an entry of `capabilities` there may be `capability`, `type` or `amount`
+    "#);
+}
+
+#[test]
+fn orchestration_is_refused_by_name() {
+    assert_snapshot!(yaml("
+service_name: x
+images:
+  - name: a
+    uses: [broker.mqtt]
+    depends_on: [broker]
+    health: { tcp: 80 }
+    run: job
+    on_capability_loss: stop
+    near: b
+    apart: [c]
+on_node_loss: wait
+"), @r"
+    unsupported 4:5 images[0].uses: `uses` is not built yet: this version cannot connect images with each other
+    unsupported 5:5 images[0].depends_on: `depends_on` is not built yet: this version cannot start images in an order
+    unsupported 6:5 images[0].health: `health` is not built yet: this version cannot check whether an instance is healthy
+    unsupported 7:5 images[0].run: `run: job` is not built yet: this version cannot run an image to its end; `restart: on-failure` comes closest
+    unsupported 8:5 images[0].on_capability_loss: `on_capability_loss: stop` is not built yet: this version cannot act when a capability goes
+    unsupported 9:5 images[0].near: `near` is not built yet: this version cannot place images by each other
+    unsupported 10:5 images[0].apart: `apart` is not built yet: this version cannot place images by each other
+    unsupported 11:1 on_node_loss: `on_node_loss: wait` is not built yet: this version cannot place a service on other nodes
+    ");
+}
+
+#[test]
+fn parameters_are_refused_by_name() {
+    assert_snapshot!(yaml(r#"
+service_name: x
+images:
+  - name: a
+    parameters:
+      ports: { http: { container: 80, host: 8080 } }
+      volumes: ["data:/var/data"]
+      devices: [/dev/ttyUSB0]
+      files: { /etc/app.toml: "a = 3" }
+      limits: { memory: 128 MB }
+      user: nobody
+      hostname: h
+      entrypoint: [/bin/sh]
+      tmpfs: [/tmp]
+      read_only: true
+      cap_add: [NET_ADMIN]
+      cap_drop: [ALL]
+      init: true
+      log: { size: 1 MB }
+      labels: { a: b }
+      pull: always
+"#), @r"
+    unsupported 5:7 images[0].parameters.ports: `ports` is not built yet: this version cannot publish ports
+    unsupported 6:7 images[0].parameters.volumes: `volumes` is not built yet: this version cannot mount volumes
+    unsupported 7:7 images[0].parameters.devices: `devices` is not built yet: this version cannot hand devices to an instance
+    unsupported 8:7 images[0].parameters.files: `files` is not built yet: this version cannot bring files into an instance
+    unsupported 9:7 images[0].parameters.limits: `limits` is not built yet: this version cannot limit what an instance uses
+    unsupported 10:7 images[0].parameters.user: `user` is not built yet: this version cannot start an instance as another user
+    unsupported 11:7 images[0].parameters.hostname: `hostname` is not built yet: this version cannot set a host name
+    unsupported 12:7 images[0].parameters.entrypoint: `entrypoint` is not built yet: this version cannot replace an image's entry point: only its `command`
+    unsupported 13:7 images[0].parameters.tmpfs: `tmpfs` is not built yet: this version cannot mount memory file systems
+    unsupported 14:7 images[0].parameters.read_only: `read_only` is not built yet: this version cannot make an instance's file system read-only
+    unsupported 15:7 images[0].parameters.cap_add: `cap_add` is not built yet: this version cannot add kernel capabilities
+    unsupported 16:7 images[0].parameters.cap_drop: `cap_drop` is not built yet: this version cannot drop kernel capabilities
+    unsupported 17:7 images[0].parameters.init: `init` is not built yet: this version cannot put an init process into an instance
+    unsupported 18:7 images[0].parameters.log: `log` is not built yet: this version cannot configure an instance's log
+    unsupported 19:7 images[0].parameters.labels: `labels` is not built yet: this version cannot set labels of your own
+    unsupported 20:7 images[0].parameters.pull: `pull` is not built yet: this version cannot choose when an image is pulled
+    ");
+}
+
+#[test]
+fn what_is_refused_is_checked_for_shape() {
+    assert_snapshot!(yaml(r#"
+service_name: x
+images:
+  - name: a
+    uses: broker
+    health: 3
+    run: forever
+    on_capability_loss: kep
+    parameters: { ports: 80, user: [x], read_only: "yes", labels: , entrypoint: {} }
+on_node_loss: never
+"#), @r#"
+    unsupported 4:5 images[0].uses: `uses` is not built yet: this version cannot connect images with each other
+    type 4:11 images[0].uses: must be a list, is broker
+    unsupported 5:5 images[0].health: `health` is not built yet: this version cannot check whether an instance is healthy
+    type 5:13 images[0].health: must be a map, is 3
+    value 6:10 images[0].run: "forever" is not possible: write `service` or `job`
+    value 7:25 images[0].on_capability_loss: "kep" is not possible (did you mean `keep`?): write `keep`, `stop` or `move`
+    unsupported 8:19 images[0].parameters.ports: `ports` is not built yet: this version cannot publish ports
+    type 8:26 images[0].parameters.ports: must be a list or a map, is 80
+    unsupported 8:30 images[0].parameters.user: `user` is not built yet: this version cannot start an instance as another user
+    type 8:36 images[0].parameters.user: must be text, is a list
+    unsupported 8:41 images[0].parameters.read_only: `read_only` is not built yet: this version cannot make an instance's file system read-only
+    type 8:52 images[0].parameters.read_only: must be `true` or `false`, is the text "yes"
+    unsupported 8:59 images[0].parameters.labels: `labels` is not built yet: this version cannot set labels of your own
+    type 8:59 images[0].parameters.labels: must be a list or a map, is empty
+    unsupported 8:69 images[0].parameters.entrypoint: `entrypoint` is not built yet: this version cannot replace an image's entry point: only its `command`
+    type 8:81 images[0].parameters.entrypoint: must be text or a list, is a map
+    value 9:15 on_node_loss: "never" is not possible: write `reschedule` or `wait`
+    "#);
+}
+
+#[test]
+fn keywords_of_2017_that_are_not_built() {
+    assert_snapshot!(yaml("
+service_name: x
+images:
+  - name: a
+    engine: docker
+    parameters:
+      ports: { 80/tcp: 8080 }
+      mem_limit: 128m
+      restart_policy: { Name: always }
+      network_mode: host
+      privileged: true
+      tty: true
+      detach: false
+      remove: maybe
+      image: b
+"), @r"
+    unsupported 6:7 images[0].parameters.ports: `ports` is not built yet: this version cannot publish ports
+    unsupported 7:7 images[0].parameters.mem_limit: `mem_limit` is not built yet: this version cannot limit what an instance uses (`limits` will)
+    unsupported 8:7 images[0].parameters.restart_policy: `restart_policy` is not read: write `restart: always`, `on-failure` or `never` beside `parameters`
+    unsupported 9:7 images[0].parameters.network_mode: `network_mode` is not built yet: this version cannot configure an instance's network (`ports` and `uses` will)
+    unsupported 10:7 images[0].parameters.privileged: `privileged` is not built yet: this version cannot change an instance's rights and isolation
+    unsupported 11:7 images[0].parameters.tty: `tty` is not built yet: this version cannot attach a terminal or an input to an instance
+    type 12:15 images[0].parameters.detach: must be `true` (Motey starts everything in the background), is false
+    type 13:15 images[0].parameters.remove: must be `true` or `false`, is maybe
+    unsupported 14:7 images[0].parameters.image: `image` is not read: write the image as `name` beside `parameters`
+    ");
+}

@@ -1,0 +1,240 @@
+//! Keys that are missing, and values that are not possible.
+
+use insta::assert_snapshot;
+
+use crate::{json, yaml};
+
+#[test]
+fn missing_keys() {
+    assert_snapshot!(yaml("
+images:
+  - engine: docker
+"), @r"
+    missing 1:1 service_name: `service_name` is missing: add it
+    missing 2:5 images[0].name: `name` is missing: add it
+    ");
+    assert_snapshot!(yaml("
+service_name: x
+images: []
+"), @"missing 2:9 images: a service needs at least one image: add one");
+    assert_snapshot!(yaml("
+service_name:
+images:
+"), @r"
+    type 1:1 service_name: must be text, is empty
+    type 2:1 images: must be a list, is empty
+    ");
+}
+
+#[test]
+fn names() {
+    assert_snapshot!(yaml(r#"
+service_name: "a\tb"
+images:
+  - name: " a"
+    key: Vision
+    engine: Docker
+  - name: ""
+    key: kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk
+    engine: [docker, docker, 3 4]
+  - name: b
+    engine: []
+  - name: c
+    engine: {docker: 1}
+"#), @r#"
+    value 1:15 service_name: "a\tb" is not a valid service name: 1 to 128 characters, not all blank, none of them a control character
+    value 3:11 images[0].name: " a" is not a valid image name: 1 to 1024 characters, no control characters, no spaces around it
+    value 4:10 images[0].key: "Vision" is not a valid image key: 1 to 40 of a-z, 0-9 and -
+    value 5:13 images[0].engine: "Docker" is not a valid engine name: 1 to 64 of a-z, 0-9, -, _ and .
+    value 6:11 images[1].name: "" is not a valid image name: 1 to 1024 characters, no control characters, no spaces around it
+    value 7:10 images[1].key: "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk" is not a valid image key: 1 to 40 of a-z, 0-9 and -
+    duplicate 8:22 images[1].engine[1]: the engine `docker` is here twice: keep the first
+    value 8:30 images[1].engine[2]: "3 4" is not a valid engine name: 1 to 64 of a-z, 0-9, -, _ and .
+    value 10:13 images[2].engine: names no engine: name one, or leave `engine` out for any that can
+    type 12:13 images[3].engine: must be an engine's name or a list of them, is a map
+    "#);
+}
+
+#[test]
+fn keys_are_unique() {
+    assert_snapshot!(yaml("
+service_name: x
+images:
+  - {name: a, key: k}
+  - {name: b}
+  - {name: c, key: k}
+"), @"duplicate 5:20 images[2].key: images[0] has the key `k` too: give each image its own");
+}
+
+#[test]
+fn replicas() {
+    assert_snapshot!(yaml(r#"
+service_name: x
+images:
+  - {name: a, replicas: 0}
+  - {name: b, replicas: 1001}
+  - {name: c, replicas: 010}
+  - {name: d, replicas: 1e3}
+  - {name: e, replicas: "3"}
+  - {name: f, replicas: -1}
+  - {name: g, replicas: [1]}
+  - {name: h, replicas: every-node}
+  - {name: i, replicas: evry-node}
+  - {name: j, replicas: 0x10}
+"#), @r#"
+    value 3:25 images[0].replicas: 0 replicas are not possible: write 1 to 1000
+    value 4:25 images[1].replicas: 1001 replicas are not possible: write 1 to 1000
+    type 5:25 images[2].replicas: "010" could be read as octal: write `10`
+    type 6:25 images[3].replicas: "1e3" is not a whole number such as `3`
+    type 7:25 images[4].replicas: must be a whole number, is the text "3": take the quotes off
+    type 8:25 images[5].replicas: "-1" is not a whole number such as `3`
+    type 9:25 images[6].replicas: must be a whole number, is a list
+    unsupported 10:25 images[7].replicas: `every-node` is not built yet: this version cannot run an image on each node, only a number
+    type 11:25 images[8].replicas: "evry-node" is not a whole number such as `3`
+    type 12:25 images[9].replicas: "0x10" is not a whole number such as `3`
+    "#);
+}
+
+#[test]
+fn too_many_slots() {
+    assert_snapshot!(yaml(&format!("service_name: x\nimages: [{}]\n", ["{name: a, replicas: 1000}"; 11].join(", "))), @"limit 2:9 images: the images have 11000 replicas together and 10000 are allowed: split the service");
+}
+
+#[test]
+fn restart() {
+    assert_snapshot!(yaml("
+service_name: x
+images:
+  - {name: a, restart: no}
+  - {name: b, restart: onfailure}
+  - {name: c, restart: true}
+"), @r#"
+    value 3:24 images[0].restart: "no" is not possible: write `always`, `on-failure` or `never`
+    value 4:24 images[1].restart: "onfailure" is not possible (did you mean `on-failure`?): write `always`, `on-failure` or `never`
+    value 5:24 images[2].restart: "true" is not possible: write `always`, `on-failure` or `never`
+    "#);
+}
+
+#[test]
+fn json_types_are_meant() {
+    assert_snapshot!(json(r#"{"service_name": 7, "images": [{"name": true, "replicas": "2", "engine": null}]}"#), @r#"
+    type 1:18 service_name: must be text, is 7: put it in double quotes
+    type 1:41 images[0].name: must be text, is true: put it in double quotes
+    type 1:59 images[0].replicas: must be a whole number, is the text "2": take the quotes off
+    type 1:74 images[0].engine: must be text, is empty
+    "#);
+}
+
+#[test]
+fn the_reserved_dollar_brace() {
+    assert_snapshot!(yaml(r#"
+service_name: x ${NODE}
+images:
+  - name: a
+    parameters:
+      command: [sh, -c, "echo $${A} ${B}"]
+      environment: { P: "${secret:db}", "${Q}": 1 }
+      working_dir: "/\x24{x}"
+"#), @r#"
+    value 1:17 service_name: "${NODE}": `${` is reserved, nothing is replaced yet: write `$${` for the characters `${`
+    value 5:37 images[0].parameters.command[2]: "${B}": `${` is reserved, nothing is replaced yet: write `$${` for the characters `${`
+    value 6:26 images[0].parameters.environment.P: "${secret:db}": `${` is reserved, nothing is replaced yet: write `$${` for the characters `${`
+    value 6:41 images[0].parameters.environment["${Q}"]: "${Q}" cannot be a variable's name: 1 to 255 bytes without `=`, NUL and `${`
+    value 7:20 images[0].parameters.working_dir: "${x}": `${` is reserved, nothing is replaced yet: write `$${` for the characters `${`
+    "#);
+}
+
+#[test]
+fn commands() {
+    assert_snapshot!(yaml(r#"
+service_name: x
+images:
+  - {name: a, parameters: {command: "sh -c 'echo"}}
+  - {name: b, parameters: {command: {run: sh}}}
+  - {name: c, parameters: {command: [sh, [a], ~, "a\0b"]}}
+  - {name: d, parameters: {command: }}
+"#), @r"
+    value 3:37 images[0].parameters.command: a single quote is opened and not closed: close it, or write the command as a list
+    type 4:37 images[1].parameters.command: must be a list of arguments or a command line, is a map
+    type 5:42 images[2].parameters.command[1]: must be text, is a list
+    type 5:47 images[2].parameters.command[2]: must be text, is empty
+    value 5:50 images[2].parameters.command[3]: contains a NUL character, which no program can be given: remove it
+    type 6:28 images[3].parameters.command: must be text, is empty
+    ");
+}
+
+#[test]
+fn environments() {
+    assert_snapshot!(yaml(r#"
+service_name: x
+images:
+  - {name: a, parameters: {environment: {A: , B: [1], "C=": x}}}
+  - {name: b, parameters: {environment: [A=1, B, =c, A=2, {D: 1}]}}
+  - {name: c, parameters: {environment: A=1}}
+"#), @r#"
+    type 3:42 images[0].parameters.environment.A: must be text, is empty
+    type 3:50 images[0].parameters.environment.B: must be text, is a list
+    value 3:55 images[0].parameters.environment["C="]: "C=" cannot be a variable's name: 1 to 255 bytes without `=`, NUL and `${`
+    value 4:47 images[1].parameters.environment[1]: "B" has no value: write `NAME=value`; nothing is taken from the node
+    value 4:50 images[1].parameters.environment[2]: "" cannot be a variable's name: 1 to 255 bytes without `=`, NUL and `${`
+    duplicate 4:54 images[1].parameters.environment[3]: the variable "A" is here twice: keep one
+    type 4:59 images[1].parameters.environment[4]: must be text, is a map
+    type 5:41 images[2].parameters.environment: must be a map of variables or a list of `NAME=value`, is A=1
+    "#);
+}
+
+#[test]
+fn the_way_to_stop() {
+    assert_snapshot!(yaml("
+service_name: x
+images:
+  - name: a
+    parameters: { working_dir: tmp, stop_signal: TERM, stop_grace: 10 }
+  - name: b
+    parameters: { stop_signal: SIGTREM, stop_grace: 2h }
+  - name: c
+    parameters: { stop_signal: 9, stop_grace: 1 minute }
+"), @r#"
+    value 4:32 images[0].parameters.working_dir: "tmp" is not absolute: begin it with `/`
+    value 4:50 images[0].parameters.stop_signal: "TERM" is not a signal that stops a program: write a name such as `SIGTERM`
+    value 4:68 images[0].parameters.stop_grace: "10" is not a time with its unit such as `10s`, `500ms`, `2m` or `1h`
+    value 6:32 images[1].parameters.stop_signal: "SIGTREM" is not a signal that stops a program: write a name such as `SIGTERM`
+    value 6:53 images[1].parameters.stop_grace: "2h" is more than the hour that is allowed
+    value 8:32 images[2].parameters.stop_signal: "9" is not a signal that stops a program: write a name such as `SIGTERM`
+    value 8:47 images[2].parameters.stop_grace: "1 minute" is not a time with its unit such as `10s`, `500ms`, `2m` or `1h`
+    "#);
+}
+
+#[test]
+fn capabilities() {
+    assert_snapshot!(yaml(r#"
+service_name: x
+images:
+  - name: a
+    capabilities:
+      - zigbee
+      - zigbee
+      - " "
+      - [x]
+      - {}
+      - { capability: memory, amount: 512m }
+      - { capability: disk, amount: 0 }
+      - { capability: cpu, amount: 0.0001 }
+      - { capability: gpu, amount: 1 GB }
+      - { capability: gpu, type: [], amont: 3 }
+  - name: b
+    capabilities: zigbee
+"#), @r#"
+    duplicate 6:9 images[0].capabilities[1]: the capability "zigbee" is here twice: keep one
+    value 7:9 images[0].capabilities[2]: " " is not a valid capability or type: 1 to 128 characters, no control characters, no spaces around it
+    type 8:9 images[0].capabilities[3]: must be a capability's name or a map with `capability`, is a list
+    missing 9:9 images[0].capabilities[4].capability: `capability` is missing: add it
+    value 10:39 images[0].capabilities[5].amount: the unit "m" is ambiguous: write MB (10⁶) or MiB (2²⁰)
+    value 11:37 images[0].capabilities[6].amount: an amount of nothing: write more, or leave `amount` out to ask for one
+    value 12:36 images[0].capabilities[7].amount: "0.0001" is not a whole number of millicores
+    value 13:36 images[0].capabilities[8].amount: "1 GB" is not a whole number such as `3`
+    type 14:34 images[0].capabilities[9].type: must be text, is a list
+    unknown 14:38 images[0].capabilities[9].amont: the key "amont" is not known: did you mean `amount`?
+    type 16:19 images[1].capabilities: must be a list, is zigbee
+    "#);
+}
