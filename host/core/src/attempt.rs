@@ -215,8 +215,8 @@ impl<'a> Attempt<'_, 'a> {
             return;
         }
         match self.seen() {
-            Some(Seen::Stopping) => self.linger(run),
-            Some(seen) if seen.is_live() => self.stop(run),
+            Some(Seen::Stopping) if run.stop_asked => self.linger(run),
+            Some(seen) if seen.is_live() || seen == Seen::Stopping => self.stop(run),
             Some(_) | None => {
                 run.reason = None;
                 run.admitted = false;
@@ -239,13 +239,15 @@ impl<'a> Attempt<'_, 'a> {
                 return false;
             }
             Some(Seen::Created | Seen::Exited(_)) => self.call(run, Verb::Destroy, EngineOp::Destroy),
-            Some(Seen::Starting | Seen::Running | Seen::Paused) => self.stop(run),
-            Some(Seen::Stopping) => self.linger(run),
+            Some(Seen::Stopping) if run.stop_asked => self.linger(run),
+            Some(Seen::Starting | Seen::Running | Seen::Paused | Seen::Stopping) => self.stop(run),
         }
         true
     }
 
+    /// Also what is stopping already: whoever asked for that, in an earlier life, may have died over it.
     fn stop(&mut self, run: &mut Run) {
+        run.stop_asked = true;
         let StopRule { signal, grace } =
             self.image().map(|image| image.params.stop.clone()).unwrap_or_default();
         self.call(run, Verb::Stop, EngineOp::Stop { signal, grace });
@@ -280,7 +282,10 @@ impl<'a> Attempt<'_, 'a> {
                 return false;
             }
             run.wait = None;
-            run.look |= is_over && wait.look;
+            if is_over && wait.look {
+                run.look = true;
+                run.stop_asked = false;
+            }
         }
         if std::mem::take(&mut run.look) {
             self.call(run, Verb::Inspect, EngineOp::Inspect);

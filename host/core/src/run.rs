@@ -30,6 +30,8 @@ pub(crate) struct Run {
     pub wait: Option<Wait>,
     /// The engine has shown it since it was last made.
     pub shown: bool,
+    /// A stop was asked for in this life of the node, and may still take its time.
+    pub stop_asked: bool,
     /// A start was asked for, and it was not seen running since.
     pub fresh: bool,
     /// What follows from the end that is shown was decided.
@@ -96,6 +98,7 @@ impl Run {
             self.wish = Some(wish);
             self.look |= self.failed.take().is_some();
             self.wait = None;
+            self.stop_asked = false;
             self.attempts = 0;
             self.reason = None;
         }

@@ -320,6 +320,27 @@ fn one_on_its_way_for_too_long_is_asked_after() {
     assert_eq!(lab.engine().asked(Verb::Inspect), 1, "nothing is asked where all was told");
 }
 
+/// A node may die after it has said what a stop shall mean and before it has said that it shall be.
+#[test]
+fn one_that_is_stopping_when_the_node_comes_is_asked_to_once_more() {
+    let (mut lab, id) = running();
+    let key = lab.at(id, "web-0");
+    lab.ask(Request::Delete(id));
+    lab.crash(false);
+    lab.silently(&key, Seen::Stopping);
+    lab.restart();
+    lab.one_call();
+    assert_eq!(lab.engine().asked(Verb::Stop), 1);
+    lab.settle();
+    assert_eq!(lab.engine().asked(Verb::Stop), 1, "it may take its time");
+    lab.pass(60_000);
+    assert_eq!(lab.engine().asked(Verb::Stop), 2);
+    lab.becomes(&key, exited(0));
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.state(id), lab.instances().count()), (State::Terminated, 0));
+}
+
 #[test]
 fn a_paused_instance_is_left_paused_and_said_so() {
     let (mut lab, id) = running();
