@@ -12,6 +12,7 @@ use motey_plugin_api::{
 };
 use motey_process_shim::InstanceDir;
 use motey_process_shim::cgroup::Cgroup;
+use motey_process_shim::process::Handle;
 use motey_process_shim::state::{MOST_GRACE_MS, StopOrder};
 use rustix::fs::Access;
 use rustix::io::Errno;
@@ -21,6 +22,7 @@ use crate::convert::{self, Found, Settings, file_error, signal};
 use crate::directories::{Directories, Lock};
 use crate::events::Wake;
 use crate::look::look;
+use crate::remains::cleared;
 use crate::spawn;
 
 /// From SIGKILL to the last process gone, under load.
@@ -73,8 +75,14 @@ impl Engine {
     pub fn create(&self, request: CreateRequest) -> Result<Instance, Error> {
         let description = convert::description(request, &self.home, &self.settings)?;
         self.directories.create(&description)?;
-        let found =
-            Found { description, identity: None, state: InstanceState::Created, exit: None, remark: None };
+        let found = Found {
+            description,
+            identity: None,
+            state: InstanceState::Created,
+            exit: None,
+            remark: None,
+            orphaned: false,
+        };
         Ok(convert::instance(&found))
     }
 
@@ -82,10 +90,7 @@ impl Engine {
     pub fn start(&self, request: &InstanceRef) -> Result<Instance, Error> {
         let dir = self.directories.of(&request.name)?;
         let lock = Lock::take(&dir)?.ok_or_else(|| absent(&request.name))?;
-        let mut found = look(&dir, Some(&lock)).ok_or_else(|| absent(&request.name))?;
-        if found.state == InstanceState::Stopping {
-            found = after_leaving(&dir, &lock, found)?;
-        }
+        let found = settled(&dir, &lock)?.ok_or_else(|| absent(&request.name))?;
         match found.state {
             InstanceState::Running => return Ok(convert::instance(&found)),
             InstanceState::Created | InstanceState::Exited => {}
@@ -99,7 +104,7 @@ impl Engine {
         }
         let spawned = spawn::shim(&self.motey, &dir, &found.description.image);
         self.wake.wake();
-        let found = look(&dir, Some(&lock)).ok_or_else(|| absent(&request.name))?;
+        let found = look(&dir)?.ok_or_else(|| absent(&request.name))?;
         match spawned {
             // a shim of a host that died in its start was quicker
             Err(error) if error.code != Code::Conflict || found.state != InstanceState::Running => Err(error),
@@ -110,8 +115,8 @@ impl Engine {
     /// Answers when no process of the tree is alive. The shim does the work; a host that dies meanwhile changes nothing.
     pub fn stop(&self, request: &StopRequest) -> Result<Instance, Error> {
         let dir = self.directories.of(&request.name)?;
-        let found = look(&dir, None).ok_or_else(|| absent(&request.name))?;
-        let handle = found.identity.as_ref().and_then(|identity| identity.shim.handle());
+        let found = look(&dir)?.ok_or_else(|| absent(&request.name))?;
+        let handle = shim_of(&dir, &found)?;
         let handle = match (found.state, handle) {
             (InstanceState::Created | InstanceState::Exited, _) => return Ok(convert::instance(&found)),
             (InstanceState::Starting, None) => {
@@ -135,7 +140,11 @@ impl Engine {
     }
 
     fn stopped(&self, dir: &InstanceDir, name: &str) -> Result<Instance, Error> {
-        let found = look(dir, None).ok_or_else(|| absent(name))?;
+        let mut found = look(dir)?.ok_or_else(|| absent(name))?;
+        if found.orphaned {
+            let lock = Lock::take(dir)?.ok_or_else(|| absent(name))?;
+            found = settled(dir, &lock)?.ok_or_else(|| absent(name))?;
+        }
         if found.state == InstanceState::Exited {
             return Ok(convert::instance(&found));
         }
@@ -148,11 +157,7 @@ impl Engine {
     pub fn destroy(&self, request: &InstanceRef) -> Result<(), Error> {
         let dir = self.directories.of(&request.name)?;
         let Some(lock) = Lock::take(&dir)? else { return Ok(()) };
-        let found = look(&dir, Some(&lock));
-        if let Some(found) = found.filter(|found| found.state == InstanceState::Stopping) {
-            after_leaving(&dir, &lock, found)?;
-        }
-        let runs = look(&dir, Some(&lock))
+        let runs = settled(&dir, &lock)?
             .is_some_and(|found| !matches!(found.state, InstanceState::Created | InstanceState::Exited));
         // the shim's lock too: one that is only about to begin finds nothing to begin with
         let take = || dir.hold().map_err(|error| file_error("lock", dir.path(), &error));
@@ -167,21 +172,23 @@ impl Engine {
         self.found(&request.name).map(|(_, found)| convert::instance(&found))
     }
 
-    /// This node's instances. What an interrupted `create` or `destroy` left behind is removed on the way.
+    /// This node's instances, all of them or an error: which is not among them is not there. What an interrupted `create` or
+    /// `destroy` left behind is removed on the way.
     pub fn list(&self) -> Result<Vec<Instance>, Error> {
-        Ok(self.own()?.iter().map(|(_, found)| convert::instance(found)).collect())
+        self.looks()?.map(|look| look.map(|(_, found)| convert::instance(&found))).collect()
     }
 
-    pub(crate) fn own(&self) -> Result<Vec<(InstanceDir, Found)>, Error> {
-        let mut own = Vec::new();
-        for dir in self.directories.all()? {
-            match look(&dir, None) {
-                None => self.directories.sweep(&dir),
-                Some(found) if self.is_own(&found) => own.push((dir, found)),
-                Some(_) => {}
+    /// This node's instances, and what could not be read, which may be one.
+    pub(crate) fn looks(&self) -> Result<impl Iterator<Item = Result<(InstanceDir, Found), Error>>, Error> {
+        let looks = self.directories.all()?.into_iter().filter_map(|dir| match look(&dir) {
+            Ok(None) => {
+                self.directories.sweep(&dir);
+                None
             }
-        }
-        Ok(own)
+            Ok(Some(found)) => self.is_own(&found).then_some(Ok((dir, found))),
+            Err(error) => Some(Err(error)),
+        });
+        Ok(looks)
     }
 
     pub(crate) fn is_own(&self, found: &Found) -> bool {
@@ -190,7 +197,7 @@ impl Engine {
 
     pub(crate) fn found(&self, name: &str) -> Result<(InstanceDir, Found), Error> {
         let dir = self.directories.of(name)?;
-        let found = look(&dir, None).ok_or_else(|| absent(name))?;
+        let found = look(&dir)?.ok_or_else(|| absent(name))?;
         Ok((dir, found))
     }
 
@@ -224,15 +231,24 @@ fn order(dir: &InstanceDir, found: &Found, request: &StopRequest) -> Result<(), 
     Ok(())
 }
 
-/// A shim that has told the exit goes at once: wait for that rather than refuse.
-fn after_leaving(dir: &InstanceDir, lock: &Lock, found: Found) -> Result<Found, Error> {
-    let Some(identity) = found.identity.as_ref().filter(|identity| dir.exit_of(identity).is_some()) else {
-        return Ok(found);
+pub(crate) fn shim_of(dir: &InstanceDir, found: &Found) -> Result<Option<Handle>, Error> {
+    let handle = found.identity.as_ref().map_or(Ok(None), |identity| identity.shim.handle());
+    handle.map_err(|error| file_error("watch the supervisor of", dir.path(), &error))
+}
+
+/// A look that waits for what ends by itself: a shim that has told the exit goes at once, and what a killed one left is killed.
+fn settled(dir: &InstanceDir, lock: &Lock) -> Result<Option<Found>, Error> {
+    let Some(found) = look(dir)? else { return Ok(None) };
+    let Some(identity) = found.identity.as_ref().filter(|_| found.state == InstanceState::Stopping) else {
+        return Ok(Some(found));
     };
-    if let Some(handle) = identity.shim.handle() {
-        handle.wait(Instant::now() + LEAVING).map_err(|error| file_error("wait for", dir.path(), &error))?;
+    let exit =
+        dir.exit_of(identity).map_err(|error| file_error("read the instance in", dir.path(), &error))?;
+    let leaving = if exit.is_some() { shim_of(dir, &found)? } else { None };
+    if let Some(shim) = leaving {
+        shim.wait(Instant::now() + LEAVING).map_err(|error| file_error("wait for", dir.path(), &error))?;
     }
-    look(dir, Some(lock)).ok_or_else(|| absent(&found.description.name))
+    look(dir)?.map_or(Ok(None), |found| cleared(dir, lock, found))
 }
 
 fn missing_group() -> Option<String> {

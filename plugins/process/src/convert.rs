@@ -7,6 +7,7 @@ use std::path::Path;
 use motey_plugin_api::{CreateRequest, Error, Exit, Instance, InstanceState};
 use motey_process_shim::report::Kind;
 use motey_process_shim::state;
+use rustix::io::Errno;
 use rustix::process::Signal;
 use serde::Deserialize;
 
@@ -170,6 +171,9 @@ pub fn start_error(kind: Kind, text: String) -> Error {
 /// A file of the engine's own could not be read or written.
 pub fn file_error(what: &str, path: &Path, error: &io::Error) -> Error {
     let said = Error::unavailable(format!("cannot {what} {}", path.display())).engine_text(error.to_string());
+    if matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE)) {
+        return said.hint("too many files are open: raise `LimitNOFILE` of the service, or `ulimit -n`");
+    }
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             said.hint("the disk is full: make room in the state directory")
@@ -190,10 +194,12 @@ pub struct Found {
     pub exit: Option<state::Exit>,
     /// What people should know.
     pub remark: Option<String>,
+    /// Its shim was killed, and may have left processes running.
+    pub orphaned: bool,
 }
 
 pub fn instance(found: &Found) -> Instance {
-    let runs = matches!(found.state, InstanceState::Running | InstanceState::Stopping);
+    let runs = matches!(found.state, InstanceState::Running | InstanceState::Stopping) && !found.orphaned;
     let main = found.identity.as_ref().and_then(|identity| identity.main).filter(|_| runs);
     Instance {
         name: found.description.name.clone(),

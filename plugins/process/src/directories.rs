@@ -29,14 +29,18 @@ impl Directories {
         Ok(InstanceDir::new(self.0.join(name)))
     }
 
-    /// Every directory, half-made ones too.
+    /// Every directory, half-made ones too. All or an error: whatever is not among them does not exist.
     pub fn all(&self) -> Result<Vec<InstanceDir>, Error> {
         let entries = match fs::read_dir(&self.0) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(|error| file_error("read", &self.0, &error))?,
         };
-        let directories = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        Ok(directories.map(|entry| InstanceDir::new(entry.path())).collect())
+        let read = |entry: io::Result<fs::DirEntry>| {
+            let entry = entry?;
+            Ok(entry.file_type()?.is_dir().then(|| InstanceDir::new(entry.path())))
+        };
+        let directories: io::Result<Vec<_>> = entries.map(read).filter_map(Result::transpose).collect();
+        directories.map_err(|error| file_error("read", &self.0, &error))
     }
 
     /// Makes the directory complete, or leaves it counting as nothing. Takes over one that an interrupted `create` left.
@@ -55,7 +59,7 @@ impl Directories {
                 break lock;
             }
         };
-        if dir.description().is_some() || dir.is_held() {
+        if is_taken(&dir).map_err(|error| file_error("read the instance in", dir.path(), &error))? {
             return Err(Error::conflict(format!("the instance {} exists already", description.name)));
         }
         dir.forget_run();
@@ -77,18 +81,24 @@ impl Directories {
     /// Removes a directory that counts as nothing, unless somebody is at work on it.
     pub fn sweep(&self, dir: &InstanceDir) {
         let Ok(Some(_lock)) = Lock::take(dir) else { return };
-        if dir.description().is_some() {
-            return;
-        }
-        if dir.is_held() {
-            log::warn!("{} is damaged, and something runs in it: it is left alone", dir.path().display());
-            return;
-        }
-        match dir.remove() {
-            Ok(()) => log::info!("removed {}, which was never completed", dir.path().display()),
+        let swept = match dir.description() {
+            Ok(Some(_)) => return,
+            Ok(None) => dir.is_held(),
+            Err(error) => Err(error),
+        };
+        let swept = swept.and_then(|held| if held { Ok(false) } else { dir.remove().map(|()| true) });
+        match swept {
+            Ok(true) => log::info!("removed {}, which was never completed", dir.path().display()),
+            Ok(false) => {
+                log::warn!("{} is damaged, and something runs in it: it is left", dir.path().display());
+            }
             Err(error) => log::warn!("cannot remove {}: {error}", dir.path().display()),
         }
     }
+}
+
+fn is_taken(dir: &InstanceDir) -> io::Result<bool> {
+    Ok(dir.description()?.is_some() || dir.is_held()?)
 }
 
 /// The right to change one instance.

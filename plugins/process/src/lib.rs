@@ -12,6 +12,7 @@ mod directories;
 mod events;
 mod logs;
 mod look;
+mod remains;
 mod spawn;
 mod stats;
 

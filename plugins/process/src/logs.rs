@@ -9,14 +9,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use motey_plugin_api::{Error, InstanceState, LogsRequest};
+use motey_plugin_api::{Code, Error, InstanceState, LogsRequest};
 use motey_process_shim::InstanceDir;
 use motey_process_shim::process::Handle;
 use motey_process_shim::ring::{Entry, now_ms};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
-use crate::client::Engine;
+use crate::client::{Engine, shim_of};
 
 const CHUNK: usize = 16 * 1024;
 
@@ -37,7 +37,7 @@ impl Engine {
         let mut position = Position::open(&dir, request.tail).map_err(|error| unreadable(&dir, error))?;
         loop {
             // looked at before the log is read: what an ended program printed is all there
-            let shim = news.as_ref().and_then(|_| self.runs(&request.name));
+            let shim = if news.is_some() { self.shim_that_runs(&request.name)? } else { None };
             match position.print(&dir, &mut printer) {
                 Err(Stopped::Reading(error)) => return Err(unreadable(&dir, error)),
                 Err(Stopped::Writing) => return Ok(()),
@@ -50,10 +50,15 @@ impl Engine {
         }
     }
 
-    fn runs(&self, name: &str) -> Option<Handle> {
-        let (_, found) = self.found(name).ok()?;
-        let over = matches!(found.state, InstanceState::Created | InstanceState::Exited);
-        found.identity.filter(|_| !over)?.shim.handle()
+    fn shim_that_runs(&self, name: &str) -> Result<Option<Handle>, Error> {
+        match self.found(name) {
+            Ok((_, found)) if matches!(found.state, InstanceState::Created | InstanceState::Exited) => {
+                Ok(None)
+            }
+            Ok((dir, found)) => shim_of(&dir, &found),
+            Err(error) if error.code == Code::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

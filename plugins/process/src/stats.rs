@@ -5,19 +5,21 @@ use motey_process_shim::cgroup::Cgroup;
 use motey_process_shim::process::{self, Stat};
 
 use crate::client::Engine;
+use crate::convert::file_error;
 
 impl Engine {
     /// Memory is the kernel's account where the memory controller is on; else the sum of resident sizes, shared pages counted in each.
     pub fn stats(&self, request: &InstanceRef) -> Result<Stats, Error> {
-        let (_, found) = self.found(&request.name)?;
-        let runs = matches!(found.state, InstanceState::Running | InstanceState::Stopping);
+        let (dir, found) = self.found(&request.name)?;
+        let runs = matches!(found.state, InstanceState::Running | InstanceState::Stopping) && !found.orphaned;
         let Some(identity) = found.identity.filter(|_| runs) else {
             return Err(
                 Error::conflict(format!("the instance {} does not run", request.name)).hint("start it first")
             );
         };
-        let group = identity.cgroup.map(Cgroup::at).filter(Cgroup::exists);
-        let tree = process::descendants(identity.shim.pid());
+        let group = identity.cgroup.map(Cgroup::at);
+        let tree = process::descendants(identity.shim.pid())
+            .map_err(|error| file_error("find the processes of", dir.path(), &error))?;
         Ok(Stats {
             cpu_ns: group
                 .as_ref()

@@ -5,36 +5,11 @@ mod node;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
-use std::sync::Mutex;
-use std::sync::mpsc;
 use std::thread;
 
-use motey_plugin_api::{Cancel, Code, Instance, InstanceState, LogsRequest};
+use motey_plugin_api::{Cancel, Code, InstanceState, LogsRequest};
 use motey_plugin_process::convert::Settings;
-use node::{LONG, Node, PROBE, eventually, log_request, reference, unique};
-use rustix::process::Signal;
-
-/// Runs `test` while the engine watches; it gets the news. The watch has to end when it is cancelled.
-fn watching(node: &Node, busy: usize, test: impl FnOnce(&dyn Fn() -> Option<Instance>)) {
-    let (send, news) = mpsc::sync_channel(64);
-    let cancel = Cancel::new().expect("cancel");
-    let refusals = Mutex::new(busy);
-    thread::scope(|scope| {
-        let watch = scope.spawn(|| {
-            node.engine.watch(cancel.fd(), |instance| {
-                let mut left = refusals.lock().expect("lock");
-                if *left > 0 {
-                    *left -= 1;
-                    return false;
-                }
-                send.send(instance.clone()).is_ok()
-            })
-        });
-        test(&|| news.recv_timeout(LONG).ok());
-        cancel.cancel();
-        watch.join().expect("thread").expect("watch");
-    });
-}
+use node::{LONG, Node, PROBE, eventually, log_request, reference, unique, watching};
 
 #[test]
 fn every_end_is_told_once_whenever_it_comes() {
@@ -58,7 +33,7 @@ fn every_end_is_told_once_whenever_it_comes() {
         node.start(&started).expect("started");
         assert_eq!(next().expect("told").name, started);
         let killed = node.run("exec sleep 300");
-        node.shim_of(&killed).handle().expect("alive").signal(Signal::KILL).expect("killed");
+        node.kill_shim(&killed);
         let told = next().expect("told");
         assert_eq!((told.name, told.state), (killed, InstanceState::Exited));
     });

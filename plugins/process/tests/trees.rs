@@ -6,11 +6,11 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use motey_plugin_api::{Code, Exit, InstanceState};
 use motey_process_shim::process::{self, Process};
-use node::{Node, PROBE, cgroups, eventually, log_request, processes, unique};
+use node::{Node, PROBE, cgroups, eventually, log_request, processes, reference, unique, watching};
 use rustix::process::Signal;
 
 /// Children of children in sessions of their own, whose parents have gone; one of them without our mark.
@@ -27,8 +27,9 @@ fn grow(node: &Node) -> (String, Vec<Process>) {
     eventually("the tree has grown", || node.logs(log_request(&name)) == "grown\n");
     let shim = node.shim_of(&name).pid();
     // the shell, its sleep, and in each round: a shell with two sleeps, a sleep, and one without environment
-    eventually("everybody is there", || process::descendants(shim).len() >= 2 + 5 * 5);
-    let tree = || process::descendants(shim).iter().map(process::Stat::process).collect::<Vec<Process>>();
+    let below = || process::descendants(shim).expect("procfs");
+    eventually("everybody is there", || below().len() >= 2 + 5 * 5);
+    let tree = || below().iter().map(process::Stat::process).collect::<Vec<Process>>();
     eventually("the unmarked are what they will be", || {
         tree().iter().filter(|process| is_unmarked(process)).count() == 5
     });
@@ -36,7 +37,7 @@ fn grow(node: &Node) -> (String, Vec<Process>) {
 }
 
 fn alive(tree: &[Process]) -> usize {
-    tree.iter().filter(|process| process.is_alive()).count()
+    tree.iter().filter(|process| process.is_alive().expect("procfs")).count()
 }
 
 fn is_gone(node: &Node, name: &str) {
@@ -47,7 +48,7 @@ fn is_gone(node: &Node, name: &str) {
 
 fn a_whole_tree_is_gone_after_stop(node: &Node, with_group: bool) {
     let (name, tree) = grow(node);
-    let identity = node.dir(&name).identity().expect("identity");
+    let identity = node.dir(&name).identity().expect("read").expect("identity");
     assert_eq!(identity.cgroup.is_some(), with_group, "{identity:?}");
     assert_eq!(node.inspect(&name).message.is_some(), !with_group);
     assert_eq!(alive(&tree), tree.len());
@@ -93,7 +94,7 @@ fn a_tree_that_forks_all_the_time_dies_too() {
 fn a_supervisor_shrugs_off_what_would_end_others() {
     let node = Node::new();
     let name = node.run("exec sleep 300");
-    let handle = node.shim_of(&name).handle().expect("alive");
+    let handle = node.shim_of(&name).handle().expect("pidfd").expect("alive");
     for signal in
         [Signal::HUP, Signal::INT, Signal::QUIT, Signal::PIPE, Signal::USR1, Signal::USR2, Signal::ALARM]
     {
@@ -111,11 +112,12 @@ fn a_killed_supervisor_is_found_out(node: &Node, with_group: bool) {
     let (name, tree) = grow(node);
     let (hidden, found): (Vec<Process>, Vec<Process>) =
         tree.into_iter().partition(|process| !with_group && is_unmarked(process));
-    let shim = node.shim_of(&name).handle().expect("alive");
-    shim.signal(Signal::KILL).expect("killed");
-    eventually("its end is seen", || node.engine.list().expect("list")[0].state == InstanceState::Exited);
-    assert_eq!(alive(&found), 0);
-    for handle in hidden.iter().filter_map(Process::handle) {
+    watching(node, 0, |next| {
+        node.kill_shim(&name);
+        assert_eq!(next().expect("told").state, InstanceState::Exited);
+        assert_eq!(alive(&found), 0);
+    });
+    for handle in hidden.iter().filter_map(|process| process.handle().expect("pidfd")) {
         handle.signal(Signal::KILL).expect("killed");
     }
     let exited = node.inspect(&name);
@@ -139,6 +141,87 @@ fn a_killed_supervisor_is_found_out_and_its_tree_with_it() {
 #[test]
 fn so_it_is_by_its_marks_without_a_cgroup() {
     a_killed_supervisor_is_found_out(&Node::without_cgroups(), false);
+}
+
+#[test]
+fn what_a_killed_supervisor_left_is_stopping_until_somebody_sees_to_it() {
+    let node = Node::new();
+    let names: Vec<String> = (0..4).map(|_| node.run("setsid sleep 300 & exec sleep 300")).collect();
+    for name in &names {
+        node.kill_shim(name);
+    }
+    // a look kills nobody, and says what it sees
+    for listed in node.engine.list().expect("list") {
+        assert_eq!((listed.state, listed.exit, listed.pid), (InstanceState::Stopping, None, None));
+        assert!(listed.message.expect("message").contains("supervisor was killed"));
+        assert!(!processes(&listed.name).is_empty(), "a look killed");
+    }
+    let exited = node.stop(&names[0], 5000).expect("stopped");
+    assert_eq!((exited.state, processes(&names[0])), (InstanceState::Exited, vec![]));
+    node.destroy(&names[1]).expect("destroyed");
+    is_gone(&node, &names[1]);
+    let shim = node.shim_of(&names[2]);
+    let again = node.start(&names[2]).expect("started");
+    assert_eq!(again.state, InstanceState::Running);
+    assert_ne!(node.shim_of(&names[2]), shim);
+    assert_eq!(processes(&names[2]).len(), 3, "the earlier run goes on beside this one");
+    watching(&node, 0, |next| {
+        let told: Vec<String> = (0..2).map(|_| next().expect("told").name).collect();
+        assert!(told.contains(&names[0]) && told.contains(&names[3]), "{told:?}");
+        assert_eq!(processes(&names[3]), [0; 0]);
+    });
+}
+
+#[test]
+fn looks_are_quick_while_the_trees_of_killed_supervisors_do_not_die() {
+    let node = Node::without_cgroups();
+    let stop = node.state_dir().join("stop");
+    // without a cgroup nothing catches one who forks his successor and goes
+    let forks =
+        format!("f() {{ [ -e {} ] || {{ (f) & }}; }}; f & f & f & f & exec sleep 300", stop.display());
+    let names: Vec<String> = (0..3).map(|_| node.run(&forks)).collect();
+    watching(&node, 0, |next| {
+        for name in &names {
+            node.kill_shim(name);
+        }
+        let begun = Instant::now();
+        for round in 0..20 {
+            let listed = node.engine.list().expect("list");
+            assert_eq!(listed.len(), names.len());
+            for instance in listed {
+                let state = node.inspect(&instance.name).state;
+                let lives = !processes(&instance.name).is_empty();
+                assert!(
+                    state == InstanceState::Stopping || !lives,
+                    "{state:?} with living processes, in round {round}"
+                );
+            }
+        }
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        fs::write(&stop, "").expect("written");
+        let mut told: Vec<String> = (0..names.len()).map(|_| next().expect("told").name).collect();
+        told.sort_unstable();
+        assert_eq!(told, names);
+        assert!(names.iter().all(|name| processes(name).is_empty()));
+    });
+}
+
+#[test]
+fn many_killed_supervisors_at_once_are_all_told() {
+    let node = Node::new();
+    let names: Vec<String> = (0..30).map(|_| node.run("setsid sleep 300 & exec sleep 300")).collect();
+    watching(&node, 0, |next| {
+        for name in &names {
+            node.shim_of(name).handle().expect("pidfd").expect("alive").signal(Signal::KILL).expect("killed");
+        }
+        let begun = Instant::now();
+        node.engine.list().expect("list");
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        for _ in &names {
+            let told = next().expect("told");
+            assert_eq!((told.state, processes(&told.name)), (InstanceState::Exited, vec![]));
+        }
+    });
 }
 
 struct Host(Child);
@@ -180,7 +263,7 @@ fn an_instance_outlives_its_host_and_is_found_again_exit_code_included() {
         (found.len(), found[0].name.as_str(), found[0].state),
         (1, name.as_str(), InstanceState::Running)
     );
-    assert!(node.shim_of(&name).is_alive());
+    assert!(node.shim_of(&name).is_alive().expect("procfs"));
     fs::write(go, "").expect("written");
     assert_eq!(node.exited(&name).exit, Some(Exit { code: Some(7), signal: None, oom: false }));
 
@@ -248,12 +331,36 @@ fn a_directory_half_made_counts_as_nothing_and_is_no_obstacle() {
 }
 
 #[test]
+fn what_cannot_be_read_is_neither_absent_nor_swept_away() {
+    let node = Node::new();
+    let (fine, odd) = (node.run("exec sleep 300"), node.run("exec sleep 300"));
+    for file in ["instance", "identity", "exit", "stop"] {
+        let (path, aside) = (node.dir(&odd).path().join(file), node.dir(&odd).path().join("aside"));
+        let there = fs::rename(&path, &aside).is_ok();
+        // for a reader as good as an input/output error
+        fs::create_dir(&path).expect("made");
+        let error = node.engine.list().expect_err(file);
+        assert!(error.code == Code::Unavailable && error.message.contains(&odd), "{file}: {error}");
+        assert_eq!(node.engine.inspect(&reference(&odd)).expect_err(file).code, Code::Unavailable);
+        assert!(node.start(&odd).is_err() && node.destroy(&odd).is_err(), "{file}");
+        assert!(path.exists() && processes(&odd).len() == 2, "{file}: it was swept or killed");
+        fs::remove_dir(&path).expect("removed");
+        if there {
+            fs::rename(&aside, &path).expect("back");
+        }
+    }
+    assert!(node.engine.list().expect("list").iter().all(|found| found.state == InstanceState::Running));
+    assert_eq!(processes(&fine).len() + processes(&odd).len(), 4);
+}
+
+#[test]
 fn a_recycled_pid_is_never_taken_for_the_supervisor() {
     let node = Node::new();
     let name = node.run("exit 0");
     node.exited(&name);
     let mut bystander = Command::new("sleep").arg("300").spawn().expect("sleep");
-    let process = Process::of(i32::try_from(bystander.id()).expect("pid")).expect("alive");
+    let process = Process::of(i32::try_from(bystander.id()).expect("pid")).expect("procfs").expect("alive");
+    let bystander_lives = || process.is_alive().expect("procfs");
     let path = node.dir(&name).path().join("identity");
     let real = fs::read_to_string(&path).expect("text");
     let forge = |boot: &str, start: u64| {
@@ -269,16 +376,20 @@ fn a_recycled_pid_is_never_taken_for_the_supervisor() {
         fs::write(&path, lines).expect("written");
     };
     let boot = process::boot_id().expect("boot");
-    for (boot, start) in [(boot.as_str(), process.start() + 1), ("another-boot", process.start())] {
+    // a supervisor of this boot that is gone without a word may have left something, one of another boot cannot
+    for (boot, start, seen) in [
+        (boot.as_str(), process.start() + 1, InstanceState::Stopping),
+        ("another-boot", process.start(), InstanceState::Exited),
+    ] {
         forge(boot, start);
-        assert_eq!(node.inspect(&name).state, InstanceState::Exited, "believed {boot} {start}");
+        assert_eq!(node.inspect(&name).state, seen, "believed {boot} {start}");
         assert_eq!(node.stop(&name, 0).expect("stopped").state, InstanceState::Exited);
-        assert!(process.is_alive(), "a bystander was killed");
+        assert!(bystander_lives(), "a bystander was killed");
     }
     assert!(node.inspect(&name).message.expect("message").contains("restarted"), "another boot's");
     node.start(&name).expect("started after a restart of the machine");
     node.exited(&name);
-    assert!(process.is_alive(), "a bystander was killed");
+    assert!(bystander_lives(), "a bystander was killed");
     bystander.kill().expect("killed");
     bystander.wait().expect("reaped");
 }
@@ -320,7 +431,8 @@ fn two_hundred_rounds_leave_nothing_behind() {
     }
     assert_eq!(fs::read_dir(node.state_dir().join("process")).expect("read").count(), 0);
     let me = Process::itself().expect("procfs").pid();
-    let shims = process::all().filter(|stat| {
+    let all = process::all().expect("procfs");
+    let shims = all.iter().filter(|stat| {
         stat.parent == me
             && fs::read_to_string(format!("/proc/{}/comm", stat.pid))
                 .is_ok_and(|comm| comm.starts_with("motey-process"))

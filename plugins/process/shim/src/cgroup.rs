@@ -3,15 +3,14 @@
 //! It holds the tree only, never the shim: killing the group must not kill the one who has to tell of it. No controller is switched
 //! on here; the group serves to have the tree together. Where the machine gives no group, the tree is killed by walking procfs.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 use rustix::process::Signal;
 
-use crate::process::{Process, until};
+use crate::process::Process;
 
 const PARENT: &str = "motey";
 
@@ -80,8 +79,22 @@ impl Cgroup {
             .map_err(|source| Error::Refused { path: self.0.clone(), source })
     }
 
-    pub fn exists(&self) -> bool {
-        self.0.join("cgroup.procs").exists()
+    pub fn exists(&self) -> io::Result<bool> {
+        self.0.join("cgroup.procs").try_exists()
+    }
+
+    /// `None`: no process is inside or in a group below, or there is no such group. Otherwise what is ready for `PRI` when that changes.
+    pub fn inhabited(&self) -> io::Result<Option<File>> {
+        let mut text = String::new();
+        let read = File::open(self.0.join("cgroup.events"))
+            .and_then(|mut file| file.read_to_string(&mut text).map(|_| file));
+        match read {
+            // the second: it was removed between the two steps
+            Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::NODEV)) => {
+                Ok(None)
+            }
+            file => file.map(|file| text.lines().any(|line| line == "populated 1").then_some(file)),
+        }
     }
 
     /// SIGKILL for everything inside. Kernels before 5.14 have no `cgroup.kill`: there each process is signalled, and whoever wants
@@ -90,37 +103,15 @@ impl Cgroup {
         if fs::write(self.0.join("cgroup.kill"), "1").is_ok() {
             return;
         }
-        for handle in self.members().iter().filter_map(Process::handle) {
+        for handle in self.members().iter().filter_map(|process| process.handle().ok().flatten()) {
             let _ = handle.signal(Signal::KILL);
         }
     }
 
     /// The processes inside, without those in groups below.
-    pub fn members(&self) -> Vec<Process> {
+    fn members(&self) -> Vec<Process> {
         let text = fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
-        text.lines().filter_map(|line| line.parse().ok()).filter_map(Process::of).collect()
-    }
-
-    /// Waits until no process is left inside. False: some were at the deadline.
-    pub fn wait_until_empty(&self, deadline: Instant) -> bool {
-        let path = self.0.join("cgroup.events");
-        let Ok(file) = fs::File::open(&path) else { return true };
-        loop {
-            let events = fs::read_to_string(&path).unwrap_or_default();
-            if !events.lines().any(|line| line == "populated 1") {
-                return true;
-            }
-            let mut fds = [PollFd::new(&file, PollFlags::PRI)];
-            match rustix::event::poll(&mut fds, Some(&until(deadline))) {
-                Ok(0) => return false,
-                Ok(_) | Err(rustix::io::Errno::INTR) => {
-                    // read through the polled descriptor, or it stays ready
-                    let _ = io::copy(&mut &file, &mut io::sink());
-                    let _ = io::Seek::rewind(&mut &file);
-                }
-                Err(_) => return false,
-            }
-        }
+        text.lines().filter_map(|line| Process::of(line.parse().ok()?).ok().flatten()).collect()
     }
 
     /// Whether the kernel killed something inside for want of memory. Never where the memory controller is not switched on.

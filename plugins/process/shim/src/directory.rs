@@ -9,7 +9,8 @@
 //! | `log`, `log.1` | the shim | what the program printed |
 //! | `lock` | nobody | locked by the shim as long as it lives |
 //!
-//! Nothing is flushed to the disk: after a power loss no process is left, and a damaged description counts as no instance.
+//! Nothing is flushed to the disk: after a power loss no process is left, and a damaged description counts as no instance. A file
+//! that is not there or holds nonsense says nothing; one that cannot be read is an error, since it may say anything.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -43,21 +44,21 @@ impl InstanceDir {
     }
 
     /// `None`: there is none, or it is damaged.
-    pub fn description(&self) -> Option<Description> {
-        Description::decode(&self.read("instance")?)
+    pub fn description(&self) -> io::Result<Option<Description>> {
+        self.read("instance", Description::decode)
     }
 
-    pub fn identity(&self) -> Option<Identity> {
-        Identity::decode(&self.read("identity")?)
+    pub fn identity(&self) -> io::Result<Option<Identity>> {
+        self.read("identity", Identity::decode)
     }
 
     /// The exit of the run that `identity` tells of; one left by an earlier run is not believed.
-    pub fn exit_of(&self, identity: &Identity) -> Option<Exit> {
-        Exit::decode(&self.read("exit")?).filter(|exit| exit.run == identity.run())
+    pub fn exit_of(&self, identity: &Identity) -> io::Result<Option<Exit>> {
+        Ok(self.read("exit", Exit::decode)?.filter(|exit| exit.run == identity.run()))
     }
 
-    pub fn stop_order(&self, identity: &Identity) -> Option<StopOrder> {
-        StopOrder::decode(&self.read("stop")?).filter(|order| order.run == identity.run())
+    pub fn stop_order(&self, identity: &Identity) -> io::Result<Option<StopOrder>> {
+        Ok(self.read("stop", StopOrder::decode)?.filter(|order| order.run == identity.run()))
     }
 
     pub fn write_description(&self, description: &Description) -> io::Result<()> {
@@ -68,8 +69,17 @@ impl InstanceDir {
         self.write("identity", &identity.encode())
     }
 
+    /// On a full disk the exit is worth more than the older half of the log.
     pub fn write_exit(&self, exit: &Exit) -> io::Result<()> {
-        self.write("exit", &exit.encode())
+        match self.write("exit", &exit.encode()) {
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+            {
+                fs::remove_file(self.older_log())?;
+                self.write("exit", &exit.encode())
+            }
+            written => written,
+        }
     }
 
     pub fn write_stop_order(&self, order: &StopOrder) -> io::Result<()> {
@@ -119,17 +129,28 @@ impl InstanceDir {
     }
 
     /// Whether a shim lives, before it has even said who it is.
-    pub fn is_held(&self) -> bool {
-        let Ok(file) = File::open(self.0.join("lock")) else { return false };
-        let free = rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared).is_ok();
-        if free {
-            let _ = rustix::fs::flock(&file, FlockOperation::Unlock);
+    pub fn is_held(&self) -> io::Result<bool> {
+        let file = match File::open(self.0.join("lock")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            file => file?,
+        };
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Err(rustix::io::Errno::AGAIN) => return Ok(true),
+            locked => locked?,
         }
-        !free
+        // closing is not enough while a process that is being spawned has a copy of the descriptor
+        let _ = rustix::fs::flock(&file, FlockOperation::Unlock);
+        Ok(false)
     }
 
-    fn read(&self, file: &str) -> Option<String> {
-        fs::read_to_string(self.0.join(file)).ok()
+    fn read<T>(&self, file: &str, decode: impl FnOnce(&str) -> Option<T>) -> io::Result<Option<T>> {
+        match fs::read_to_string(self.0.join(file)) {
+            Ok(text) => Ok(decode(&text)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn write(&self, file: &str, text: &str) -> io::Result<()> {

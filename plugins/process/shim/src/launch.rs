@@ -75,7 +75,7 @@ pub(crate) fn launch(dir: InstanceDir, program: &Path) -> Result<Supervisor, Err
         held => held.map_err(prepare)?.ok_or(Error::Runs)?,
     };
     // read under the lock: whoever removes the directory takes it too
-    let description = dir.description().ok_or_else(no_instance)?;
+    let description = dir.description().map_err(prepare)?.ok_or_else(no_instance)?;
     detach().map_err(prepare)?;
     let signals = Signals::install().map_err(prepare)?;
     let ring = Ring::open(&dir, description.log_bytes).map_err(prepare)?;
@@ -91,12 +91,10 @@ pub(crate) fn launch(dir: InstanceDir, program: &Path) -> Result<Supervisor, Err
         error
     };
     let mut child = spawned.map_err(undo)?;
-    identity.main = i32::try_from(child.id()).ok().and_then(Process::of);
-    let told = dir.write_identity(&identity).map_err(prepare);
-    let outputs = told.and_then(|()| outputs(&mut child).map_err(prepare)).map_err(|error| {
+    let outputs = introduce_program(&dir, &mut identity, &mut child).map_err(|error| {
         // the program runs, but nobody could find it again
         end_tree(identity.shim.pid(), group.as_ref());
-        undo(error)
+        undo(prepare(error))
     })?;
     report::tell(&Report::Started);
     Ok(Supervisor {
@@ -185,6 +183,18 @@ fn spawn(description: &Description, program: &Path, identity: &Identity) -> Resu
         .process_group(0)
         .spawn()
         .map_err(|source| Error::spawn(program, source))
+}
+
+/// Says who the program is, and takes its outputs.
+fn introduce_program(
+    dir: &InstanceDir,
+    identity: &mut Identity,
+    child: &mut Child,
+) -> io::Result<Vec<Output>> {
+    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+    identity.main = Process::of(pid)?;
+    dir.write_identity(identity)?;
+    outputs(child)
 }
 
 fn outputs(child: &mut Child) -> io::Result<Vec<Output>> {

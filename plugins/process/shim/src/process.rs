@@ -2,6 +2,8 @@
 //!
 //! A pid alone is never signalled here: a [`Process`] is pid and start time, its [`Handle`] a pidfd that was opened first and compared
 //! with the start time after, so that it cannot mean a successor. The boot is the caller's to compare ([`boot_id`]).
+//!
+//! "It is not there" is an answer, "it cannot be read" an error: a machine short of descriptors must not look like an empty one.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,14 +35,14 @@ pub struct Stat {
 
 impl Process {
     pub fn itself() -> io::Result<Self> {
-        Self::of(rustix::process::getpid().as_raw_pid()).ok_or_else(|| {
+        Self::of(rustix::process::getpid().as_raw_pid())?.ok_or_else(|| {
             io::Error::new(io::ErrorKind::NotFound, "/proc does not show this process: is it mounted?")
         })
     }
 
     /// The process that has this number now.
-    pub fn of(pid: i32) -> Option<Self> {
-        Stat::of(pid).map(|stat| stat.process())
+    pub fn of(pid: i32) -> io::Result<Option<Self>> {
+        Ok(Stat::of(pid)?.map(|stat| stat.process()))
     }
 
     pub(crate) fn from_parts(pid: &str, start: &str) -> Option<Self> {
@@ -56,14 +59,19 @@ impl Process {
     }
 
     /// Whether it still runs; a zombie does not.
-    pub fn is_alive(&self) -> bool {
-        Stat::of(self.pid).is_some_and(|stat| stat.start == self.start && !stat.is_zombie())
+    pub fn is_alive(&self) -> io::Result<bool> {
+        Ok(Stat::of(self.pid)?.is_some_and(|stat| stat.start == self.start && !stat.is_zombie()))
     }
 
     /// `None` when it is gone, or when its number belongs to another process by now. A zombie has one: it can be reaped by it.
-    pub fn handle(&self) -> Option<Handle> {
-        let fd = rustix::process::pidfd_open(Pid::from_raw(self.pid)?, PidfdFlags::empty()).ok()?;
-        Stat::of(self.pid).filter(|stat| stat.start == self.start).map(|_| Handle(fd))
+    pub fn handle(&self) -> io::Result<Option<Handle>> {
+        let Some(pid) = Pid::from_raw(self.pid) else { return Ok(None) };
+        let fd = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+            // the number is nobody's, or a thread's
+            Err(Errno::SRCH | Errno::INVAL | Errno::NOENT) => return Ok(None),
+            fd => fd?,
+        };
+        Ok(Stat::of(self.pid)?.filter(|stat| stat.start == self.start).map(|_| Handle(fd)))
     }
 }
 
@@ -82,7 +90,7 @@ impl Handle {
             let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
             match rustix::event::poll(&mut fds, Some(&until(deadline))) {
                 Ok(0) if Instant::now() >= deadline => return Ok(false),
-                Ok(0) | Err(rustix::io::Errno::INTR) => {}
+                Ok(0) | Err(Errno::INTR) => {}
                 Ok(_) => return Ok(true),
                 Err(error) => return Err(error.into()),
             }
@@ -106,11 +114,13 @@ impl AsFd for Handle {
 }
 
 impl Stat {
-    pub fn of(pid: i32) -> Option<Self> {
+    pub fn of(pid: i32) -> io::Result<Option<Self>> {
         let mut buffer = [0; 1024];
-        let mut file = File::open(format!("/proc/{pid}/stat")).ok()?;
-        let length = file.read(&mut buffer).ok()?;
-        Self::parse(&buffer[..length])
+        let read = File::open(format!("/proc/{pid}/stat")).and_then(|mut file| file.read(&mut buffer));
+        let Some(length) = unless_gone(read)? else { return Ok(None) };
+        let unknown =
+            || io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat has an unknown form"));
+        Self::parse(&buffer[..length]).ok_or_else(unknown).map(Some)
     }
 
     pub fn process(&self) -> Process {
@@ -144,15 +154,22 @@ impl Stat {
     }
 }
 
-/// Every process there is.
-pub fn all() -> impl Iterator<Item = Stat> {
-    let entries = fs::read_dir("/proc").into_iter().flatten();
-    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter_map(Stat::of)
+/// Every process there is, as far as this user may see.
+pub fn all() -> io::Result<Vec<Stat>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        match Stat::of(pid) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            stat => all.extend(stat?),
+        }
+    }
+    Ok(all)
 }
 
 /// The living processes below `root`, without itself. Not one moment's picture: whoever kills by it asks again.
-pub fn descendants(root: i32) -> Vec<Stat> {
-    let mut rest: Vec<Stat> = all().collect();
+pub fn descendants(root: i32) -> io::Result<Vec<Stat>> {
+    let mut rest = all()?;
     let mut found: Vec<Stat> = Vec::new();
     let mut parents = vec![root];
     while let Some(parent) = parents.pop() {
@@ -166,7 +183,7 @@ pub fn descendants(root: i32) -> Vec<Stat> {
         });
     }
     found.retain(|stat| !stat.is_zombie());
-    found
+    Ok(found)
 }
 
 /// The direct children of the calling thread, zombies among them. None where the kernel was built without that list.
@@ -175,14 +192,32 @@ pub fn children() -> Vec<Pid> {
     list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
-/// The living processes whose environment, as it was at their `exec`, holds this variable. Only what this user may see.
-pub fn with_environment(key: &str, value: &str) -> Vec<Process> {
-    let wanted = format!("{key}={value}");
-    let marked = |stat: &Stat| {
-        let environment = fs::read(format!("/proc/{}/environ", stat.pid)).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
-    };
-    all().filter(|stat| !stat.is_zombie() && marked(stat)).map(|stat| stat.process()).collect()
+/// The living processes whose environment, as it was at their `exec`, holds this variable, with its value. Those of other users are
+/// left out where this one may not look into them.
+pub fn with_variable(key: &str) -> io::Result<Vec<(Process, String)>> {
+    let mut found = Vec::new();
+    for stat in all()?.iter().filter(|stat| !stat.is_zombie()) {
+        let environment = match fs::read(format!("/proc/{}/environ", stat.pid)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
+            environment => unless_gone(environment)?.unwrap_or_default(),
+        };
+        let value = environment.split(|byte| *byte == 0).find_map(|entry| value_of(entry, key));
+        found.extend(value.map(|value| (stat.process(), value)));
+    }
+    Ok(found)
+}
+
+fn value_of(entry: &[u8], key: &str) -> Option<String> {
+    let value = entry.strip_prefix(key.as_bytes())?.strip_prefix(b"=")?;
+    String::from_utf8(value.to_vec()).ok()
+}
+
+/// A process that is gone has no files, and one that goes while they are read gives an error of its own.
+fn unless_gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::NOENT | Errno::SRCH)) => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 /// Changes with every start of the machine; pids mean nothing across it.
@@ -215,9 +250,11 @@ mod tests {
     #[test]
     fn the_same_number_with_another_start_time_is_somebody_else() {
         let me = Process::itself().expect("procfs");
-        assert!(me.is_alive() && me.handle().is_some());
-        let forged = Process { start: me.start + 1, ..me };
-        assert!(!forged.is_alive() && forged.handle().is_none());
+        let known = |process: Process| {
+            (process.is_alive().expect("procfs"), process.handle().expect("pidfd").is_some())
+        };
+        assert_eq!(known(me), (true, true));
+        assert_eq!(known(Process { start: me.start + 1, ..me }), (false, false));
     }
 
     #[test]
@@ -225,11 +262,13 @@ mod tests {
         let me = Process::itself().expect("procfs").pid();
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("sleep");
         let pid = i32::try_from(child.id()).expect("pid");
-        assert!(descendants(me).iter().any(|stat| stat.pid == pid));
-        let handle = Process::of(pid).and_then(|process| process.handle()).expect("alive");
+        let is_below = || descendants(me).expect("procfs").iter().any(|stat| stat.pid == pid);
+        assert!(is_below());
+        let process = Process::of(pid).expect("procfs").expect("alive");
+        let handle = process.handle().expect("pidfd").expect("alive");
         handle.signal(Signal::KILL).expect("kill");
         assert!(handle.wait(Instant::now() + Duration::from_secs(5)).expect("poll"));
-        assert!(!descendants(me).iter().any(|stat| stat.pid == pid), "a zombie counts as living");
+        assert!(!is_below(), "a zombie counts as living");
         child.wait().expect("reaped");
     }
 }

@@ -3,7 +3,7 @@
 //! The instance lasts as long as its main process. When that ends, whatever is left of the tree is killed at once, as an init's tree
 //! is; when a stop was asked for, the rest of its process group has the remaining grace. The exit is told when no process is left.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
@@ -145,7 +145,7 @@ impl Supervisor {
         if matches!(self.phase, Phase::Killing(_)) {
             return;
         }
-        let order = self.dir.stop_order(&self.identity).unwrap_or_else(|| StopOrder {
+        let order = self.dir.stop_order(&self.identity).ok().flatten().unwrap_or_else(|| StopOrder {
             run: self.identity.run(),
             signal: self.description.stop_signal,
             grace_ms: self.description.stop_grace_ms,
@@ -191,11 +191,8 @@ impl Supervisor {
             at: now_ms(),
             note: None,
         };
-        if self.dir.write_exit(&exit).is_err() {
-            // a full disk: the exit is worth more than the older half of the log
-            let _ = fs::remove_file(self.dir.older_log());
-            let _ = self.dir.write_exit(&exit);
-        }
+        // nobody is left to be told that it cannot be written
+        let _ = self.dir.write_exit(&exit);
         self.dir.forget_stop_order();
         if let Some(group) = &self.group {
             group.remove();
@@ -218,8 +215,9 @@ fn kill_tree(shim: i32, group: Option<&Cgroup>) {
     if let Some(group) = group {
         group.kill();
     }
-    for stat in process::descendants(shim) {
-        if let Some(handle) = stat.process().handle() {
+    // whom this round does not find the next one will
+    for stat in process::descendants(shim).unwrap_or_default() {
+        if let Ok(Some(handle)) = stat.process().handle() {
             let _ = handle.signal(Signal::KILL);
         }
     }

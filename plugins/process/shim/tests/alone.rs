@@ -65,16 +65,33 @@ fn a_directory_without_an_instance_is_refused() {
 }
 
 #[test]
+fn what_cannot_be_read_is_neither_there_nor_absent() {
+    let root = tempfile::tempdir().expect("directory");
+    let dir = instance(root.path(), "exit 0");
+    assert_eq!(dir.identity().expect("nobody has run"), None);
+    run(dir.path());
+    let identity = dir.identity().expect("read").expect("identity");
+    // for a reader, as an input/output error is: there is something, and it does not come
+    for file in ["instance", "identity", "exit", "stop"] {
+        let _ = fs::remove_file(dir.path().join(file));
+        fs::create_dir(dir.path().join(file)).expect("made");
+    }
+    assert!(dir.description().is_err() && dir.identity().is_err());
+    assert!(dir.exit_of(&identity).is_err() && dir.stop_order(&identity).is_err());
+    assert!(matches!(told(&run(dir.path())), Report::Failed { kind: Kind::Unavailable, .. }));
+}
+
+#[test]
 fn a_life_without_a_val() {
     let root = tempfile::tempdir().expect("directory");
     let dir = instance(root.path(), "echo out; echo err >&2; exit 3");
     let output = run(dir.path());
     assert!(output.status.success());
     assert_eq!(told(&output), Report::Started);
-    let identity = dir.identity().expect("identity");
-    let exit = dir.exit_of(&identity).expect("exit");
+    let identity = dir.identity().expect("read").expect("identity");
+    let exit = dir.exit_of(&identity).expect("read").expect("exit");
     assert_eq!((exit.code, exit.signal, exit.note), (Some(3), None, None));
-    assert!(!identity.shim.is_alive() && !dir.is_held());
+    assert!(!identity.shim.is_alive().expect("procfs") && !dir.is_held().expect("lock"));
     assert!(identity.cgroup.is_none_or(|path| !Path::new(&path).exists()));
     let log = fs::read_to_string(dir.current_log()).expect("log");
     assert!(log.contains(" o out\n") && log.contains(" e err\n"), "{log}");
@@ -94,13 +111,13 @@ fn sigterm_alone_stops_it_as_the_description_says() {
     eventually("it is ready", || {
         fs::read_to_string(dir.current_log()).is_ok_and(|log| log.contains("ready"))
     });
-    assert!(dir.is_held());
+    assert!(dir.is_held().expect("lock"));
     let second = run(dir.path());
     assert!(matches!(told(&second), Report::Failed { kind: Kind::Conflict, .. }), "{second:?}");
-    let identity = dir.identity().expect("identity");
-    identity.shim.handle().expect("alive").signal(Signal::TERM).expect("signalled");
+    let identity = dir.identity().expect("read").expect("identity");
+    identity.shim.handle().expect("pidfd").expect("alive").signal(Signal::TERM).expect("signalled");
     assert!(shim.wait().expect("shim").success());
-    assert_eq!(dir.exit_of(&identity).and_then(|exit| exit.code), Some(8));
+    assert_eq!(dir.exit_of(&identity).expect("read").and_then(|exit| exit.code), Some(8));
 }
 
 #[test]
@@ -123,14 +140,16 @@ fn a_program_that_nobody_could_find_again_is_not_left_running() {
         let report = Report::decode(&text).expect("a report");
         if report == Report::Started {
             Process::of(i32::try_from(shim.id()).expect("pid"))
-                .and_then(|shim| shim.handle())
+                .and_then(|shim| shim.expect("alive").handle())
+                .expect("pidfd")
                 .expect("alive")
                 .signal(Signal::TERM)
                 .expect("stopped");
         }
         shim.wait().expect("shim");
         let pid = fs::read_to_string(&marker).ok().and_then(|text| text.trim().parse().ok());
-        assert!(pid.and_then(Process::of).is_none_or(|process| !process.is_alive()), "it runs on");
+        let program = pid.and_then(|pid| Process::of(pid).expect("procfs"));
+        assert!(program.is_none_or(|program| !program.is_alive().expect("procfs")), "it runs on");
         let _ = fs::remove_dir_all(&gone);
         let _ = fs::remove_file(&marker);
     }

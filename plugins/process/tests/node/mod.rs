@@ -5,16 +5,18 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use motey_plugin_api::{
-    CreateRequest, Error, HostInfo, Instance, InstanceRef, InstanceState, LogsRequest, StopRequest,
+    Cancel, CreateRequest, Error, HostInfo, Instance, InstanceRef, InstanceState, LogsRequest, StopRequest,
 };
 use motey_plugin_process::client::Engine;
 use motey_plugin_process::convert::Settings;
 use motey_process_shim::InstanceDir;
 use motey_process_shim::process::{self, Process};
+use rustix::process::Signal;
 
 pub const PROBE: &str = env!("CARGO_BIN_EXE_motey-process-probe");
 pub const LONG: Duration = Duration::from_secs(20);
@@ -120,14 +122,21 @@ impl Node {
         let (reader, writer) = std::os::unix::net::UnixStream::pair().expect("pair");
         thread::scope(|scope| {
             let text = scope.spawn(|| io::read_to_string(reader).expect("text"));
-            let cancel = motey_plugin_api::Cancel::new().expect("cancel");
+            let cancel = Cancel::new().expect("cancel");
             self.engine.logs(&request, writer, cancel.fd()).expect("logs");
             text.join().expect("read")
         })
     }
 
     pub fn shim_of(&self, name: &str) -> Process {
-        self.dir(name).identity().expect("identity").shim
+        self.dir(name).identity().expect("read").expect("identity").shim
+    }
+
+    /// Returns when it is dead.
+    pub fn kill_shim(&self, name: &str) {
+        let shim = self.shim_of(name).handle().expect("pidfd").expect("alive");
+        shim.signal(Signal::KILL).expect("killed");
+        assert!(shim.wait(Instant::now() + LONG).expect("poll"), "it lives on");
     }
 }
 
@@ -138,6 +147,28 @@ impl Drop for Node {
             let _ = self.destroy(&instance.name);
         }
     }
+}
+
+/// Runs `test` while the engine watches; it gets the news. The watch has to end when it is cancelled.
+pub fn watching(node: &Node, busy: usize, test: impl FnOnce(&dyn Fn() -> Option<Instance>)) {
+    let (send, news) = mpsc::sync_channel(64);
+    let cancel = Cancel::new().expect("cancel");
+    let refusals = Mutex::new(busy);
+    thread::scope(|scope| {
+        let watch = thread::Builder::new().name("watch".to_owned()).spawn_scoped(scope, || {
+            node.engine.watch(cancel.fd(), |instance| {
+                let mut left = refusals.lock().expect("lock");
+                if *left > 0 {
+                    *left -= 1;
+                    return false;
+                }
+                send.send(instance.clone()).is_ok()
+            })
+        });
+        test(&|| news.recv_timeout(LONG).ok());
+        cancel.cancel();
+        watch.expect("thread").join().expect("thread").expect("watch");
+    });
 }
 
 pub fn reference(name: &str) -> InstanceRef {
@@ -169,9 +200,10 @@ pub fn processes(name: &str) -> Vec<i32> {
         words.get(1) == Some(&&b"shim"[..])
             && words.get(2).is_some_and(|word| word.ends_with(format!("/{name}").as_bytes()))
     };
-    let shims = process::all().filter(|stat| !stat.is_zombie() && shim(stat.pid)).map(|stat| stat.pid);
-    let marked = process::with_environment("MOTEY_INSTANCE", name).into_iter().map(|process| process.pid());
-    shims.chain(marked).collect()
+    let all = process::all().expect("procfs");
+    let shims = all.iter().filter(|stat| !stat.is_zombie() && shim(stat.pid)).map(|stat| stat.pid);
+    let marked = process::with_variable("MOTEY_INSTANCE").expect("procfs");
+    shims.chain(marked.iter().filter(|(_, value)| value == name).map(|(process, _)| process.pid())).collect()
 }
 
 /// Every cgroup directory with this in its name, anywhere in the unified hierarchy.
