@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_deadline_is_kept_whatever_the_watch_waits_for() {
-        let (told, hear) = mpsc::channel();
+        let (told, hear) = mpsc::sync_channel(4);
         let open = |wait: Duration| {
             let told = told.clone();
             let missed = move |number, outcome| {

@@ -333,6 +333,21 @@ fn a_file_that_others_may_write_is_not_trusted() {
     assert_became(&manager, "echo.so", State::Rejected, code::TRUST_WRITABLE);
 }
 
+/// What the documentation shows is what is built here, and it works.
+#[test]
+fn the_documented_plugin_is_a_plugin() {
+    let page = include_str!("../../../docs/writing-a-plugin.md");
+    assert!(page.contains(include_str!("bell/lib.rs")), "the page shows another one");
+    let nest = Nest::empty();
+    fs::copy(echo().with_file_name("libbell.so"), nest.path("bell.so")).unwrap();
+    let manager = nest.manager(Trust::Any, &[]);
+    manager.start(|plugin| {
+        plugin.call(op::WATCH, b"{}", None, None, |_| {});
+    });
+    eventually("the bell", || nest.heard.capabilities.lock().unwrap().iter().any(|it| it.name == "bell"));
+    manager.close_all(SOON);
+}
+
 fn assert_healthy(manager: &PluginManager) {
     assert_eq!(found(manager, "echo.so").state, State::Active);
     manager.get("echo").unwrap().call_wait(op::PING, b"{}", None, SOON).unwrap();

@@ -47,6 +47,7 @@ fn newest(directory: &Path) -> SystemTime {
 pub struct Heard {
     pub log: Mutex<Vec<LogRecord>>,
     pub instances: Mutex<Vec<Instance>>,
+    pub capabilities: Mutex<Vec<Capability>>,
     pub busy: Mutex<bool>,
 }
 
@@ -61,7 +62,8 @@ impl Listener for Heard {
         self.log.lock().unwrap().push(record);
     }
 
-    fn capabilities(&self, _: &str, _: Vec<Capability>) -> Result<(), Busy> {
+    fn capabilities(&self, _: &str, all: Vec<Capability>) -> Result<(), Busy> {
+        *self.capabilities.lock().unwrap() = all;
         Ok(())
     }
 
