@@ -39,6 +39,7 @@ pub use bounds::MAX_BYTES;
 pub use diagnostic::{Diagnostic, DiagnosticKind, Diagnostics};
 pub use motey_core::spec::Format;
 pub use need::read_amount;
+pub use parameters::STOP_SIGNALS;
 
 use report::Report;
 

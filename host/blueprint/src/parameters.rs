@@ -15,20 +15,13 @@ use crate::schema::Level;
 use crate::tree::{Entry, Items, Value};
 use crate::{shell, units};
 
-/// Signals that can ask a program to stop.
-const SIGNALS: &[&str] = &[
-    "SIGTERM",
-    "SIGINT",
-    "SIGQUIT",
-    "SIGHUP",
-    "SIGKILL",
-    "SIGUSR1",
-    "SIGUSR2",
-    "SIGABRT",
-    "SIGALRM",
-    "SIGWINCH",
-    "SIGPWR",
-    "SIGRTMIN+3",
+/// Signals that can ask a program to stop. A VAL with the feature `stop_signal` can send every one of them.
+///
+/// Real-time signals such as `SIGRTMIN+3` are not among them: their numbers are the C library's to give, and `process`
+/// could send one only by unsafe code.
+pub const STOP_SIGNALS: &[&str] = &[
+    "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGABRT", "SIGALRM",
+    "SIGWINCH", "SIGPWR",
 ];
 
 /// What stands under `parameters`.
@@ -149,12 +142,12 @@ fn working_dir(at: &At<'_>, report: &mut Report<'_>) -> Option<String> {
 
 fn signal(at: &At<'_>, report: &mut Report<'_>) -> Option<String> {
     let text = report.text(at)?;
-    if SIGNALS.contains(&text.as_str()) {
+    if STOP_SIGNALS.contains(&text.as_str()) {
         return Some(text);
     }
     let with_prefix = format!("SIG{}", text.to_uppercase());
-    let meant = SIGNALS.iter().copied().find(|name| *name == with_prefix);
-    let meant = meant.or_else(|| nearest(&text, SIGNALS.iter().copied())).unwrap_or("SIGTERM");
+    let meant = STOP_SIGNALS.iter().copied().find(|name| *name == with_prefix);
+    let meant = meant.or_else(|| nearest(&text, STOP_SIGNALS.iter().copied())).unwrap_or("SIGTERM");
     let message =
         format!("{} is not a signal that stops a program: write a name such as `{meant}`", quoted(&text));
     report.refuse(Kind::Value, at, message);

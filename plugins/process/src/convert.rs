@@ -280,6 +280,13 @@ mod tests {
     }
 
     #[test]
+    fn every_signal_that_a_blueprint_may_name_can_be_sent() {
+        for name in motey_blueprint::STOP_SIGNALS {
+            assert!(signal(name).is_ok(), "{name} is accepted by the blueprint and refused here");
+        }
+    }
+
+    #[test]
     fn settings_are_strict() {
         assert_eq!(Settings::read(serde_json::Value::Null).expect("default").log_bytes, 10_000_000);
         assert_eq!(Settings::read(json!({})).expect("default"), Settings::default());

@@ -194,6 +194,8 @@ images:
     parameters: { stop_signal: SIGTREM, stop_grace: 2h }
   - name: c
     parameters: { stop_signal: 9, stop_grace: 1 minute }
+  - name: d
+    parameters: { stop_signal: SIGRTMIN+3 }
 "), @r#"
     value 4:32 images[0].parameters.working_dir: "tmp" is not absolute: begin it with `/`
     value 4:50 images[0].parameters.stop_signal: "TERM" is not a signal that stops a program: write a name such as `SIGTERM`
@@ -202,6 +204,7 @@ images:
     value 6:53 images[1].parameters.stop_grace: "2h" is more than the hour that is allowed
     value 8:32 images[2].parameters.stop_signal: "9" is not a signal that stops a program: write a name such as `SIGTERM`
     value 8:47 images[2].parameters.stop_grace: "1 minute" is not a time with its unit such as `10s`, `500ms`, `2m` or `1h`
+    value 10:32 images[3].parameters.stop_signal: "SIGRTMIN+3" is not a signal that stops a program: write a name such as `SIGTERM`
     "#);
 }
 
