@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use motey_daemon::config::{NotASpan, Span};
 
 /// Runs services on the nodes of a fog: this one binary is the daemon and its client.
 #[derive(Debug, Parser)]
@@ -393,11 +394,9 @@ impl Cli {
     }
 }
 
-/// `90s`, `5m`, `1h 30m`
-fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || "it should look like 500ms, 90s or 5m".to_owned();
-    let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-    Duration::try_from(span).map_err(|_| wrong())
+/// `90s`, `5m`, `1h 30m`, as in the configuration.
+fn span(text: &str) -> Result<Duration, NotASpan> {
+    text.parse().map(|Span(span)| span)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ pub use self::later::Notice;
 pub use self::layer::Flag;
 pub use self::mistake::{ConfigMistakes, Fault, Mistake};
 pub use self::model::{Auth, Database, General, Logger, Node, Plugins, Trust, Webserver};
-pub use self::setting::{Size, Span};
+pub use self::setting::{NotASpan, Size, Span};
 
 /// Where the configuration is looked for when no file is named.
 pub const DIRECTORY: &str = "/etc/motey";

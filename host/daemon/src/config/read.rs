@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use log::LevelFilter;
+use motey_blueprint::MAX_BYTES;
 
 use super::later;
 use super::mistake::Fault;
@@ -56,13 +57,14 @@ fn logger(mut section: Section<'_>) -> Logger {
 
 fn webserver(mut section: Section<'_>, notices: &mut Vec<Notice>) -> Webserver {
     let default = Webserver::default();
-    let limits = Size(1 << 10)..=Size(64 << 20);
+    // nothing larger than a blueprint is ever taken
+    let limits = Size(1 << 10)..=Size(MAX_BYTES as u64);
     let webserver = Webserver {
         address: section.get("address").unwrap_or(default.address),
         port: section.get("port").unwrap_or(default.port),
         auth: section.get("auth").unwrap_or(default.auth),
         body_limit: section
-            .get_if("body_limit", "a size from \"1 KiB\" to \"64 MiB\"", |size| limits.contains(size))
+            .get_if("body_limit", "a size from \"1 KiB\" to \"1 MiB\"", |size| limits.contains(size))
             .unwrap_or(default.body_limit),
     };
     if !webserver.address.is_loopback() {

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::time::Duration;
 
 use ::config::{Value, ValueKind};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, SpanRelativeTo};
 use motey_core::id::NodeName;
 use serde::{Serialize, Serializer};
 
@@ -27,7 +28,7 @@ pub(super) struct Absolute(pub(super) PathBuf);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 
-/// A span of time, written as `500ms`, `1s` or `1m 30s`.
+/// A span of time, written as `500ms`, `1s`, `1m 30s` or `1d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
@@ -154,8 +155,22 @@ impl Setting for Span {
     const EXPECTED: &'static str = "a duration such as \"500ms\" or \"1s\"";
 
     fn read(value: &Value, _: bool) -> Option<Self> {
-        let span: SignedDuration = text(value)?.parse().ok()?;
-        Duration::try_from(span).ok().map(Self)
+        text(value)?.parse().ok()
+    }
+}
+
+/// A text that is no span of time, or a negative one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a span of time such as 90s, 5m, 2h or 1d")]
+pub struct NotASpan;
+
+impl FromStr for Span {
+    type Err = NotASpan;
+
+    fn from_str(text: &str) -> Result<Self, NotASpan> {
+        let span: jiff::Span = text.parse().map_err(|_| NotASpan)?;
+        let span = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| NotASpan)?;
+        Duration::try_from(span).map(Self).map_err(|_| NotASpan)
     }
 }
 
@@ -243,7 +258,8 @@ mod tests {
     fn durations_are_text_with_a_unit_and_never_negative() {
         assert_eq!(of("500ms"), Some(Span(Duration::from_millis(500))));
         assert_eq!(of("1m 30s"), Some(Span(Duration::from_secs(90))));
-        for text in ["", "1", "-1s", "soon"] {
+        assert_eq!(of("1d"), Some(Span(Duration::from_secs(86_400))));
+        for text in ["", "1", "s", "-1s", "1s ago", "1y", "soon", "99999999999999999d"] {
             assert_eq!(of::<Span>(text), None, "{text}");
         }
         assert_eq!(Span(Duration::from_millis(1_500)).to_string(), "1s 500ms");

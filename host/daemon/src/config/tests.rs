@@ -72,7 +72,7 @@ fn nothing_configured_is_the_default() {
 #[test]
 fn files_then_variables_then_flags() {
     let directory = directory(&[
-        ("motey.toml", "[webserver]\nport = 1\nbody_limit = \"2 MiB\"\n[node.labels]\nline = \"7\""),
+        ("motey.toml", "[webserver]\nport = 1\nbody_limit = \"512 KiB\"\n[node.labels]\nline = \"7\""),
         ("conf.d/20-b.toml", "[webserver]\nport = 3"),
         ("conf.d/10-a.toml", "[webserver]\nport = 2\n[node.labels]\nhall = \"B\""),
         ("conf.d/notes.txt", "not read"),
@@ -85,7 +85,7 @@ fn files_then_variables_then_flags() {
     let flag = Flag { name: "--run-dir".into(), key: "general.run_dir".into(), value: "/flag".into() };
     let config = Config::load_below(directory.path(), None, variables(&environment), &[flag]).expect("valid");
     assert_eq!(config.webserver.port, 3, "the last file by name");
-    assert_eq!(config.webserver.body_limit, Size(2 << 20));
+    assert_eq!(config.webserver.body_limit, Size(512 << 10));
     assert_eq!(config.logger.level, log::LevelFilter::Debug);
     assert_eq!(config.socket(), Path::new("/flag/motey.sock"));
     assert_eq!(
@@ -143,7 +143,7 @@ fn every_mistake_is_told_at_once_with_its_origin_and_key() {
       motey.toml: general.node_nam: unknown key; did you mean "node_name"?
       motey.toml: logger.level: expected "off", "error", "warn", "info", "debug" or "trace", found "loud"
       motey.toml: webserver.port: expected a port number, 0 to 65535, found "5023"
-      motey.toml: webserver.body_limit: expected a size from "1 KiB" to "64 MiB", found "1 GiB"
+      motey.toml: webserver.body_limit: expected a size from "1 KiB" to "1 MiB", found "1 GiB"
       motey.toml: webserver.address: 0.0.0.0 is not a loopback address; this version has no TLS, so a token and every answer would cross the network readable: use "127.0.0.1" or "::1"
       motey.toml: webserver.auth: "none" is allowed on a loopback address only: use "token"
       MOTEY_WEBSERVER__BODYLIMIT: webserver.bodylimit: unknown key; did you mean "body_limit"?
@@ -158,6 +158,13 @@ fn every_mistake_is_told_at_once_with_its_origin_and_key() {
       MOTEY__X__Y: _x: unknown key
       motey.toml: webservr: unknown key; did you mean "webserver"?
     "#);
+}
+
+#[test]
+fn the_largest_body_is_the_largest_blueprint() {
+    assert_eq!(Webserver::default().body_limit, Size(motey_blueprint::MAX_BYTES as u64));
+    let told = mistakes("[webserver]\nbody_limit = \"1025 KiB\"", &[]);
+    assert!(told.contains(r#"from "1 KiB" to "1 MiB""#), "{told}");
 }
 
 #[test]

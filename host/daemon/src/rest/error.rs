@@ -40,7 +40,10 @@ pub(super) enum Problem {
     BrokenBody(String),
     #[error("the body did not arrive within {0} s")]
     SlowBody(u64),
-    #[error("the body is larger than the {0} bytes that this node takes")]
+    #[error(
+        "the body is larger than the {0} bytes that this node takes; `body_limit` in [webserver] of its configuration \
+         says how many, up to 1 MiB"
+    )]
     LargeBody(usize),
     #[error("{given} is not taken here; send the body with one of these content types: {accept}")]
     MediaType { given: String, accept: &'static str },

@@ -21,11 +21,11 @@ use warp::Reply;
 use warp::http::HeaderValue;
 use warp::http::header::CONTENT_TYPE;
 
-use super::duration::Span;
 use super::error::Problem;
 use super::query::Query;
 use super::service::service_id;
 use super::{Call, Outcome};
+use crate::config::Span;
 use crate::engines::LogsWish;
 
 /// At most so many instances in one answer: each holds a stream of its engine open.
@@ -74,7 +74,8 @@ impl Wanted {
         let slot = query.value("slot", "the number of a slot")?;
         let tail = query.value("tail", "a number of lines")?;
         let since = query.value::<Span>("since", "a span of time such as 90s, 5m, 2h or 1d")?;
-        let wish = LogsWish { follow: query.switch("follow")?, tail, since_ms: since.map(|since| since.0) };
+        let since_ms = since.map(|Span(since)| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        let wish = LogsWish { follow: query.switch("follow")?, tail, since_ms };
         query.end("`image`, `slot`, `tail`, `since` and `follow`")?;
         Ok(Self { image, slot, wish })
     }

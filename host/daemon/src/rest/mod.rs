@@ -7,7 +7,6 @@ mod apart;
 mod auth;
 mod body;
 mod capability;
-mod duration;
 mod error;
 mod event;
 mod health;

@@ -30,7 +30,7 @@ const TURN: usize = 16;
 /// `GET /v1/service`
 pub(super) async fn list(call: Call) -> Outcome {
     call.query.end("")?;
-    let left = |record: &&Arc<ServiceRecord>| !view::is_gone(record);
+    let left = |record: &&Arc<ServiceRecord>| !record.is_over();
     let ids = call.api.node.read(|core| core.records().filter(left).map(|record| record.id).collect());
     let look = |id| call.api.service(id).ok().map(|(record, status)| view::Service::new(&record, &status));
     Ok(error::ok(&in_turns(ids, look).await))
@@ -210,7 +210,7 @@ impl Api {
     /// A service of which something is left.
     pub(super) fn service(&self, id: ServiceId) -> Result<(Arc<ServiceRecord>, ServiceStatus), Problem> {
         match self.known(id) {
-            Some((record, _)) if view::is_gone(&record) => Err(self.deleted(id)),
+            Some((record, _)) if record.is_over() => Err(self.deleted(id)),
             Some(known) => Ok(known),
             None => Err(Problem::unknown(id)),
         }

@@ -248,11 +248,5 @@ impl Capability {
     }
 }
 
-/// Nothing of a deleted service is left: it is in no list any more, and its path answers so. Most records of an old
-/// node are such; told without a projection.
-pub(super) fn is_gone(record: &ServiceRecord) -> bool {
-    record.desired == Desired::Absent && record.slots.is_empty() && record.dismissed.is_empty()
-}
-
 #[cfg(test)]
 mod tests;

@@ -162,7 +162,11 @@ async fn what_is_not_there_is_said_so() {
     }
     assert_eq!(fixture.get(&path("/logs")).await.problem(), (404, "no-instance".into()));
     assert_eq!(fixture.get(&path("/logs?slot=1&tail=x")).await.problem(), (400, "query".into()));
-    assert_eq!(fixture.get(&path("/logs?since=1w")).await.problem(), (400, "query".into()));
+    for since in ["1", "-1s", "1y", "soon"] {
+        let refused = fixture.get(&path(&format!("/logs?since={since}"))).await;
+        assert_eq!(refused.problem(), (400, "query".into()), "{since}");
+    }
+    assert_eq!(fixture.get(&path("/logs?since=1d")).await.problem(), (404, "no-instance".into()));
 }
 
 #[tokio::test]

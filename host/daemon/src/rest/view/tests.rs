@@ -6,7 +6,7 @@ use std::sync::Arc;
 use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::project::State;
 use motey_core::reason::Code;
-use motey_core::record::{Dismissed, Ended, Fence, Incarnation, Revision, RevisionOrder, SlotId, Stamp};
+use motey_core::record::{Ended, Fence, Incarnation, Revision, RevisionOrder, SlotId, Stamp};
 use motey_core::spec::{Format, Replicas, Restart, Source, Spec, StopRule};
 use uuid::Uuid;
 
@@ -246,15 +246,4 @@ fn only_what_can_be_done_is_linked() {
         let ended = ServiceRecord { ended: [(slot(0), end)].into(), ..record(Desired::Running) };
         assert!(rels_of(&ended).is_superset(&["start", "stop"].map(String::from).into()));
     }
-}
-
-#[test]
-fn a_service_is_gone_when_nothing_is_left() {
-    assert!(is_gone(&record(Desired::Absent)));
-    assert!(!is_gone(&record(Desired::Stopped)));
-    let mut stopping = record(Desired::Absent);
-    let fence = Fence { epoch: 1, owner: NODE, writer: WRITER, n: 42 };
-    let engine = "process".parse().expect("a name");
-    stopping.dismissed.insert(Dismissed { slot: slot(0), fence, node: NODE, engine });
-    assert!(!is_gone(&stopping));
 }
