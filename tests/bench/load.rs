@@ -8,57 +8,71 @@ use std::{
     time::Instant,
 };
 
-use motey_tests::{Http, NodeUnderTest, SOON, wait_until};
+use motey_tests::{Connection, Http, NodeUnderTest, SOON, wait_until};
 
 use crate::{
     prototype_run::Prototype,
+    sample::{Sample, compare, print as line},
     subject::{blueprint, deploy, node},
 };
 
-const DEPLOYMENTS: usize = 1_000;
-const CLIENTS: usize = 32;
+const ROUNDS: usize = 20;
+const IN_A_ROUND: usize = 50;
+const DEPLOYMENTS: usize = ROUNDS * IN_A_ROUND;
+const MANY: usize = 32;
 
 pub fn print() {
-    for clients in [1, CLIENTS] {
-        let prototype = Prototype::start();
-        let theirs = deployments_a_second(&prototype.http(), clients);
-        drop(prototype);
-
-        let node = node(&["mock"]).start();
-        node.wait_engine("mock");
-        let began = Instant::now();
-        let ours = deployments_a_second(&node.tcp(), clients);
-        wait_until(SOON, "all instances run", || node.mock().running().len() == DEPLOYMENTS);
-        let running = DEPLOYMENTS as f64 / began.elapsed().as_secs_f64();
-        check(&node);
-        println!(
-            "{clients:2} at a time: prototype {theirs:6.0}/s   motey {ours:6.0}/s acknowledged, {running:6.0}/s running   \
-             {DEPLOYMENTS} instances, fences and `create` calls"
-        );
-    }
+    one_or_many(1);
+    one_or_many(MANY);
 }
 
-fn deployments_a_second(http: &Http, clients: usize) -> f64 {
-    let next = AtomicUsize::new(0);
+fn one_or_many(clients: usize) {
+    let prototype = Prototype::start();
+    let node = node(&["mock"]).start();
+    node.wait_engine("mock");
+    let mut theirs = connections(&prototype.http(), clients);
+    let mut ours = connections(&node.tcp(), clients);
+
+    let (mut bare, mut own) = (Sample::default(), Sample::default());
+    for round in 0..ROUNDS {
+        let numbers = round * IN_A_ROUND..(round + 1) * IN_A_ROUND;
+        rate(&mut bare, || deploy_all(&mut theirs, numbers.clone()));
+        rate(&mut own, || deploy_all(&mut ours, numbers.clone()));
+        // nothing is left for the next round
+        wait_until(SOON, "all instances run", || node.mock().running().len() == numbers.end);
+    }
+    check(&node);
+    line(&format!("prototype, {clients} at a time"), "/s", &bare);
+    line(&format!("motey, {clients} at a time"), "/s", &own);
+    compare("motey / prototype", &own, &bare);
+    println!(
+        "{DEPLOYMENTS} deployments made {DEPLOYMENTS} instances by as many `create` calls, each with its own fence"
+    );
+}
+
+fn connections(http: &Http, count: usize) -> Vec<Connection> {
+    (0..count).map(|_| http.keep_alive().expect("a connection")).collect()
+}
+
+fn rate(sample: &mut Sample, round: impl FnOnce()) {
     let began = Instant::now();
+    round();
+    sample.push(IN_A_ROUND as f64 / began.elapsed().as_secs_f64());
+}
+
+/// Every connection takes numbers until there are no more.
+fn deploy_all(connections: &mut [Connection], numbers: Range<usize>) {
+    let next = AtomicUsize::new(numbers.start);
+    let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| numbers.contains(number));
     thread::scope(|scope| {
-        for _ in 0..clients {
-            scope.spawn(|| deploy_from(http, &next, 0..DEPLOYMENTS));
+        for connection in connections {
+            scope.spawn(|| {
+                while let Some(number) = take() {
+                    deploy(connection, &blueprint(number));
+                }
+            });
         }
     });
-    DEPLOYMENTS as f64 / began.elapsed().as_secs_f64()
-}
-
-/// Takes numbers until there are no more.
-fn deploy_from(http: &Http, next: &AtomicUsize, numbers: Range<usize>) {
-    let mut connection = http.keep_alive().expect("a connection");
-    loop {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        if !numbers.contains(&number) {
-            return;
-        }
-        deploy(&mut connection, &blueprint(number));
-    }
 }
 
 fn check(node: &NodeUnderTest) {
