@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
-use crate::codec::CodecError;
+use crate::codec::{self, CodecError};
 
 /// Less room than this is none: SQLite's shared index alone takes as much.
 const NO_ROOM: u64 = 32 * 1024;
@@ -47,6 +47,27 @@ pub enum StoreError {
         /// The newest one that is known here.
         known: i64,
     },
+    /// A newer Motey wrote something that is in the file.
+    #[error(
+        "{} holds what a newer Motey wrote: run that version again, nothing in the file is lost",
+        path.display()
+    )]
+    NewerContent {
+        /// The store's file.
+        path: PathBuf,
+        /// What it is.
+        source: CodecError,
+    },
+    /// An earlier commit failed when it was made durable, and could not be taken back yet.
+    #[error(
+        "the disk that holds {} failed, and what it was not to keep cannot be taken back yet: nothing more is stored \
+         before that",
+        path.display()
+    )]
+    Unsettled {
+        /// The store's file.
+        path: PathBuf,
+    },
     /// Another daemon has the file open.
     #[error("{} is in use by another motey: stop it, or give this one another file", path.display())]
     InUse {
@@ -62,7 +83,7 @@ pub enum StoreError {
         source: rusqlite::Error,
     },
     /// A decision has no written form.
-    #[error("a decision cannot be stored, and is dropped")]
+    #[error("a decision cannot be stored")]
     Unwritable {
         /// Why.
         source: CodecError,
@@ -88,6 +109,17 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn corrupt(path: &Path, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Corrupt { path: path.into(), source: Box::new(source) }
+    }
+
+    /// What cannot be read because it is newer is not damaged.
+    pub(super) fn unread(path: &Path, source: CodecError) -> Self {
+        match source {
+            CodecError::UnknownVersion { found, .. } if found > codec::VERSION => {
+                Self::NewerContent { path: path.into(), source }
+            }
+            CodecError::UnknownEvent(_) => Self::NewerContent { path: path.into(), source },
+            _ => Self::corrupt(path, source),
+        }
     }
 }
 

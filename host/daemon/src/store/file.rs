@@ -116,11 +116,32 @@ pub(super) fn reuse_wal(connection: &Connection) {
 
 /// Folds the log into the file and leaves it empty, but there: making it durable again would cost an fsync more.
 pub(super) fn fold(connection: &Connection) -> Result<(), rusqlite::Error> {
-    checkpoint(connection, "TRUNCATE")
+    checkpoint(connection, "TRUNCATE").map(drop)
 }
 
-fn checkpoint(connection: &Connection, how: &str) -> Result<(), rusqlite::Error> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |_| Ok(()))
+/// Whether a commit failed when all of it was in the log already: then a crash could bring it back.
+pub(super) fn is_unsynced(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_FSYNC)
+}
+
+/// Folds what holds into the file and cuts off what does not: afterwards a failed commit cannot come back.
+pub(super) fn cut_off(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    match checkpoint(connection, "TRUNCATE").at(path)? {
+        Checkpoint::Complete => Ok(()),
+        Checkpoint::Hindered => Err(StoreError::Unsettled { path: path.into() }),
+    }
+}
+
+enum Checkpoint {
+    Complete,
+    /// By somebody who reads.
+    Hindered,
+}
+
+fn checkpoint(connection: &Connection, how: &str) -> Result<Checkpoint, rusqlite::Error> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({how})"), [], |row| {
+        Ok(if row.get::<_, bool>(0)? { Checkpoint::Hindered } else { Checkpoint::Complete })
+    })
 }
 
 /// Without a single fsync until all is in it: a file that is not complete is not there.
@@ -154,7 +175,7 @@ fn all<T: Coded>(connection: &Connection, path: &Path, sql: &str) -> Result<Vec<
     let mut all = Vec::new();
     while let Some(row) = rows.next().at(path)? {
         let body: String = row.get(0).at(path)?;
-        all.push(codec::decode(body.as_bytes()).map_err(|source| StoreError::corrupt(path, source))?);
+        all.push(codec::decode(body.as_bytes()).map_err(|source| StoreError::unread(path, source))?);
     }
     Ok(all)
 }

@@ -87,7 +87,7 @@ impl JournalReader {
             wall_ms: self.column(row, 1)?,
             service: ServiceId(Uuid::from_bytes(self.column(row, 2)?)),
             slot: slot.map_err(|error| StoreError::corrupt(&self.path, error))?,
-            kind: codec::event_kind(&kind).map_err(|error| StoreError::corrupt(&self.path, error))?,
+            kind: codec::event_kind(&kind).map_err(|error| StoreError::unread(&self.path, error))?,
             text: self.column(row, 5)?,
         })
     }

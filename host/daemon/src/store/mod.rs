@@ -32,6 +32,7 @@ use motey_core::record::{Incarnation, ServiceRecord};
 use motey_core::step::{Durability, Txn};
 use rusqlite::Connection;
 
+use crate::cause::chain;
 use bounds::{Bounds, Change};
 use error::At;
 use reserve::Reserve;
@@ -59,6 +60,8 @@ pub struct SqliteStore {
     connection: Connection,
     _claim: file::Claim,
     durability: Durability,
+    /// A commit failed at its very end, and a crash could bring it back: nothing is written before that is mended.
+    unsettled: bool,
     bounds: Bounds,
     reserve: Reserve,
     clock: WallClock,
@@ -90,6 +93,7 @@ impl SqliteStore {
             connection,
             _claim: claim,
             durability: Durability::Process,
+            unsettled: false,
             bounds,
             reserve,
             clock: Box::new(clock),
@@ -100,8 +104,9 @@ impl SqliteStore {
     /// Writes `txn`; once this returns, it survives what its durability says.
     ///
     /// # Errors
-    /// When it could not be written: then nothing of it is, and the store can be used as before. A full disk is
-    /// [`StoreError::Full`]. It lets through what only removes, for as long as the reserve lasts, and nothing else
+    /// When it could not be written: then nothing of it is, and the store can be used as before. Where the disk failed
+    /// only at making it durable, it is taken back, and nothing else is written before that has succeeded; a crash in
+    /// between can still bring it back. A full disk is [`StoreError::Full`]. It lets through what only removes, for as long as the reserve lasts, and nothing else
     /// until there is room for the reserve again.
     pub fn commit(&mut self, txn: &Txn) -> Result<(), StoreError> {
         let removes = txn.only_removes();
@@ -130,14 +135,30 @@ impl SqliteStore {
     }
 
     fn write(&mut self, txn: &Txn) -> Result<Change, StoreError> {
+        self.settle()?;
         self.sync_for(txn.durability)?;
         let now = (self.clock)();
         let writing = Writing::begin(&mut self.connection, &self.path)?;
         writing.records(txn)?;
         writing.leases(txn)?;
         let change = writing.journal(&txn.journal, now, &self.bounds)?;
-        writing.commit()?;
+        let committed = writing.commit();
+        if committed.as_ref().is_err_and(file::is_unsynced) {
+            self.unsettled = true;
+            if let Err(error) = self.settle() {
+                log::warn!("{}", chain(&error));
+            }
+        }
+        committed.at(&self.path)?;
         Ok(change)
+    }
+
+    fn settle(&mut self) -> Result<(), StoreError> {
+        if self.unsettled {
+            file::cut_off(&self.connection, &self.path)?;
+            self.unsettled = false;
+        }
+        Ok(())
     }
 
     fn sync_for(&mut self, durability: Durability) -> Result<(), StoreError> {

@@ -53,8 +53,8 @@ impl<'a> Writing<'a> {
         bounds.trim(&self.transaction, events).at(self.path)
     }
 
-    pub(super) fn commit(self) -> Result<(), StoreError> {
-        self.transaction.commit().at(self.path)
+    pub(super) fn commit(self) -> Result<(), rusqlite::Error> {
+        self.transaction.commit()
     }
 
     fn execute(&self, sql: &str, row: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {

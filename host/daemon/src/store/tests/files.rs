@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use insta::assert_snapshot;
 
 use super::*;
+use crate::cause::chain;
+use crate::store::Span;
 use crate::store::{IdentityError, StateDir, StateDirError, node_id, schema};
 
 fn names(folder: &Path) -> Vec<String> {
@@ -77,11 +79,11 @@ fn damaged_pages_and_damaged_records_are_told() {
     fs::write(&path, sound).expect("it is written");
     let _ = fs::remove_file(beside(&path, "-wal"));
     let other = Connection::open(&path).expect("it opens");
-    other.execute("UPDATE record SET body = '{\"v\":9}' WHERE rowid = 7", []).expect("it is written");
+    other.execute("UPDATE record SET body = '{\"v\":1}' WHERE rowid = 7", []).expect("it is written");
     drop(other);
     let error = refusal(&path);
     let StoreError::Corrupt { source, .. } = error else { panic!("{error:?}") };
-    assert_snapshot!(source, @"this service record is written in form 9, but this version of Motey reads form 1 only: update it");
+    assert_snapshot!(source, @"this is not a service record as Motey writes it");
 }
 
 #[test]
@@ -143,6 +145,40 @@ fn a_store_is_opened_once() {
     store.commit(&deployment(1)).expect("it is written");
     drop(store);
     assert_eq!(open(&path).1.incarnation.count, 2);
+}
+
+/// After going back to an older version: the advice to move a damaged file away would lose the state.
+#[test]
+fn what_a_newer_version_wrote_is_not_damaged() {
+    for (sql, what) in [
+        (r#"UPDATE record SET body = '{"v":99}'"#, "service record"),
+        (r#"UPDATE lease SET body = '{"v":99}'"#, "lease"),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("motey.db");
+        open(&path).0.commit(&deployment(1)).expect("it is written");
+        Connection::open(&path).expect("it opens").execute(sql, []).expect("it is changed");
+        let error = refusal(&path);
+        let text = shown(&error, folder.path());
+        assert_eq!(
+            text,
+            "<state>/motey.db holds what a newer Motey wrote: run that version again, nothing in the file is lost"
+        );
+        assert!(chain(&error).contains(&format!("this {what} is written in form 99")), "{error:?}");
+    }
+}
+
+#[test]
+fn an_event_of_a_newer_version_is_not_damaged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let (mut store, _) = open(&path);
+    store.commit(&deployment(1)).expect("it is written");
+    let changed =
+        Connection::open(&path).expect("it opens").execute("UPDATE journal SET kind = 'danced'", []);
+    assert_eq!(changed, Ok(2));
+    let read = store.journal().expect("it opens").read(None, Span::Newest, 9);
+    assert!(matches!(read, Err(StoreError::NewerContent { .. })), "{read:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The store on real files, real disks and under a real SIGKILL.
 
 mod commits;
+mod failing;
 mod files;
 mod fsyncs;
 mod full;
