@@ -13,6 +13,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use log::LevelFilter;
 use motey_daemon::{Watcher, config::Config, node::Stage};
 use motey_tests::{KillPoint, Window};
 use rustix::process::{Signal, getpid, kill_process};
@@ -41,7 +42,10 @@ fn run() -> anyhow::Result<()> {
         bail!("usage: motey-watched run --config FILE");
     }
     let config = Config::load(Some(&PathBuf::from(file)), env::vars_os(), &[])?;
-    env_logger::Builder::new().filter_level(config.logger.level).init();
+    env_logger::Builder::new()
+        .filter_level(config.logger.level)
+        .filter_module("warp", LevelFilter::Info)
+        .init();
     let order = take_orders()?;
     // nobody asks it to end: it is killed
     motey_daemon::run_watched(&config, future::pending(), watcher(order))?;

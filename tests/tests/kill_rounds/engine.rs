@@ -48,7 +48,8 @@ fn of_processes(node: &NodeUnderTest) -> Result<Running, String> {
     let supervised: Vec<String> =
         supervised.filter_map(|it| Some(it.arguments.get(2)?.rsplit_once('/')?.1.to_owned())).collect();
     let known = fs::read_dir(node.state_dir().join("process")).into_iter().flatten().flatten();
-    let known: BTreeSet<String> = known.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let known: BTreeSet<String> =
+        known.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     let groups = cgroup::marked(&[&node.unique("k")]).into_iter();
     let groups: BTreeSet<String> = groups
         .filter_map(|group| Some(group.file_name()?.to_str()?.rsplit_once('.')?.0.to_owned()))
@@ -72,7 +73,8 @@ fn of_processes(node: &NodeUnderTest) -> Result<Running, String> {
 
 /// The first process of each tree: its parent is none of the tree's.
 fn mains(processes: &[Process]) -> BTreeMap<String, Process> {
-    let in_tree = |pid: i32, name: &str| processes.iter().any(|it| it.pid == pid && it.instance() == Some(name));
+    let in_tree =
+        |pid: i32, name: &str| processes.iter().any(|it| it.pid == pid && it.instance() == Some(name));
     let mains = processes.iter().filter_map(|it| {
         let name = it.instance().filter(|name| !in_tree(it.parent, name))?;
         Some((name.to_owned(), it.clone()))
@@ -111,7 +113,10 @@ pub fn judge_history(node: &NodeUnderTest, needs: &Needs, capacity: &BTreeMap<St
             *taken.entry(need.capability).or_default() += need.amount;
         }
         for (capability, amount) in taken {
-            assert!(amount <= capacity[capability], "{amount} of {capability} are used at once: {holders:#?}");
+            assert!(
+                amount <= capacity[capability],
+                "{amount} of {capability} are used at once: {holders:#?}"
+            );
         }
     }
 }

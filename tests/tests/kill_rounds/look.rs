@@ -87,7 +87,11 @@ fn is(node: &NodeUnderTest, service: &Service, wanted: &Wanted, found: Option<&V
     expect("replicas", &replicas, &wanted.replicas.iter().map(|count| Some(u64::from(*count))).collect())?;
     let shown = slots_of(service, found);
     let named: Vec<&str> = shown.iter().map(|slot| slot.slot.as_str()).collect();
-    expect("slots", &named, &slots(&service.images, &wanted.replicas).collect::<Vec<_>>().iter().map(String::as_str).collect())?;
+    expect(
+        "slots",
+        &named,
+        &slots(&service.images, &wanted.replicas).collect::<Vec<_>>().iter().map(String::as_str).collect(),
+    )?;
     match wanted.desired {
         Desired::Running => shown.iter().try_for_each(|slot| runs_or_waits(slot, wanted)),
         _ => {

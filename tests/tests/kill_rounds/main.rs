@@ -14,6 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     env,
     os::unix::process::ExitStatusExt,
+    panic::resume_unwind,
     path::Path,
     sync::{
         Arc,
@@ -23,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use motey_tests::{KillPoint, NodeUnderTest, Orders, Random, SOON, Window, difference, wait_for};
+use motey_tests::{KillPoint, NodeUnderTest, Random, SOON, Window, difference, wait_for};
 
 use crate::{
     engine::{Needs, Running, judge_history, kill_one},
@@ -64,6 +65,12 @@ struct Rounds {
     /// Ended behind the node's back since the last rest.
     victims: BTreeSet<String>,
     kills: BTreeMap<Window, u64>,
+    /// Requests that were.
+    answered: u64,
+    /// Instances at every rest, added up.
+    rested: usize,
+    /// To come to rest.
+    slowest: Duration,
 }
 
 impl Rounds {
@@ -104,6 +111,9 @@ impl Rounds {
             running: Running::new(),
             victims: BTreeSet::new(),
             kills: BTreeMap::new(),
+            answered: 0,
+            rested: 0,
+            slowest: Duration::ZERO,
         }
     }
 
@@ -114,11 +124,27 @@ impl Rounds {
         for round in 0..rounds {
             self.round(round, &mut Random::new(self.seed).part(round));
         }
-        eprintln!("{}: {rounds} rounds in {:?}: {:?}", self.engine.as_str(), began.elapsed(), self.kills);
         self.end(&before);
+        self.tell(rounds, began.elapsed());
         for window in Window::ALL {
             let kills = self.kills.get(&window).copied().unwrap_or(0);
             assert!(kills >= FEWEST_KILLS, "{kills} kills in {}: {:?}", window.as_str(), self.kills);
+        }
+    }
+
+    fn tell(&self, rounds: u64, took: Duration) {
+        eprintln!(
+            "{}: {rounds} rounds in {took:.1?}; {} requests answered, {} services deleted, {} instances found at \
+             rest, {:.1?} to the slowest rest; killed in",
+            self.engine.as_str(),
+            self.answered,
+            self.deleted.len(),
+            self.rested,
+            self.slowest,
+        );
+        for (window, kills) in &self.kills {
+            let bar = "#".repeat(usize::try_from(*kills).unwrap_or(0));
+            eprintln!("  {:>14} {kills:>3} {bar}", window.as_str());
         }
     }
 
@@ -137,7 +163,8 @@ impl Rounds {
             orders.kill_at(point);
         }
         let clients = if random.chance(40) { 3 } else { 1 };
-        self.load(clients, random, point, &orders);
+        self.load(clients, random, point);
+        drop(orders);
         *self.kills.entry(window).or_default() += 1;
         if self.engine == Engine::Mock {
             judge_history(&self.node, &self.needs, &self.capacity);
@@ -148,7 +175,7 @@ impl Rounds {
     }
 
     /// Lets clients ask for things until the node kills itself.
-    fn load(&mut self, clients: u64, random: &Random, point: KillPoint, _orders: &Orders) {
+    fn load(&mut self, clients: u64, random: &Random, point: KillPoint) {
         let dead = AtomicBool::new(false);
         let mut hands: Vec<Vec<Service>> = (0..clients).map(|_| Vec::new()).collect();
         for (at, service) in std::mem::take(&mut self.services).into_iter().enumerate() {
@@ -162,22 +189,32 @@ impl Rounds {
             world: Arc::clone(&self.world),
         };
         let clients: Vec<Client> = (1..).zip(hands).map(client).collect();
-        let ended = thread::scope(|scope| {
+        let mut noticed = Vec::new();
+        thread::scope(|scope| {
             let working: Vec<_> =
                 clients.into_iter().map(|client| scope.spawn(|| client.run(&dead))).collect();
             let until = Instant::now() + ROUND;
-            let mut ended = None;
-            while ended.is_none() && Instant::now() < until && working.iter().any(|work| !work.is_finished()) {
-                ended = self.node.ended();
+            while self.node.ended().is_none()
+                && Instant::now() < until
+                && working.iter().any(|work| !work.is_finished())
+            {
                 thread::sleep(Duration::from_millis(1));
             }
             dead.store(true, Ordering::Release);
             for work in working {
-                self.services.extend(work.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+                let done = work.join().unwrap_or_else(|panic| resume_unwind(panic));
+                self.services.extend(done.services);
+                self.answered += done.answered;
+                noticed.push(done.last);
             }
-            ended
         });
-        let ended = ended.unwrap_or_else(|| self.node.wait_ended());
+        // its clients may have noticed first
+        let ended = wait_for(SOON, || {
+            self.node
+                .ended()
+                .ok_or_else(|| format!("it kills itself at {point}; its clients noticed {noticed:?}"))
+        });
+        self.node.wait_ended();
         assert_eq!(ended.signal(), Some(9), "it should have killed itself at {point}: {ended}");
     }
 
@@ -190,7 +227,9 @@ impl Rounds {
             }
         }
         let (node, services, engine) = (&self.node, &self.services, self.engine);
+        let began = Instant::now();
         let rest = wait_for(SOON, || look(node, services, engine));
+        self.slowest = self.slowest.max(began.elapsed());
         for (name, life) in &rest.running {
             let before = self.running.get(name).filter(|_| !self.victims.contains(name));
             assert!(before.is_none_or(|before| before == life), "{name} was {before:?} and is {life}");
@@ -211,6 +250,7 @@ impl Rounds {
         let deleted = self.services.iter().filter(|service| service.is(Desired::Absent));
         self.deleted.extend(deleted.map(|service| service.id.clone()));
         self.services.retain(|service| !service.is(Desired::Absent) && !service.is(Desired::Nothing));
+        self.rested += rest.running.len();
         self.running = rest.running;
         self.victims.clear();
     }
@@ -232,9 +272,11 @@ impl Rounds {
         });
         assert!(self.node.stop().success());
         let after = self.node.snapshot(&[&self.world.prefix]);
-        let own = self.node.state_dir().join("mock");
+        let tells_of_the_past = |line: &String| {
+            ["mock/instances.jsonl", "mock/calls.jsonl", "/lock"].iter().any(|file| line.ends_with(file))
+        };
         let left: Vec<String> =
-            difference(before, &after).into_iter().filter(|line| !line.contains(&*own.to_string_lossy())).collect();
+            difference(before, &after).into_iter().filter(|line| !tells_of_the_past(line)).collect();
         assert!(left.is_empty(), "all is as before:\n{}", left.join("\n"));
     }
 }
@@ -243,13 +285,15 @@ impl Rounds {
 /// of states.
 const fn most(window: Window) -> u64 {
     match window {
-        Window::RequestRead => 8,
-        Window::LeaseFreed => 5,
-        Window::Committed => 30,
-        Window::CallSent | Window::EngineDone | Window::ReportApplied => 20,
+        Window::RequestRead => 20,
+        Window::LeaseFreed => 12,
+        Window::Committed | Window::CallSent | Window::EngineDone | Window::ReportApplied => 50,
     }
 }
 
 fn needs(service: &Service) -> impl Iterator<Item = ((String, String), Need)> + '_ {
-    service.images.iter().filter_map(|image| Some(((service.id.clone(), image.key.to_owned()), image.need.clone()?)))
+    service
+        .images
+        .iter()
+        .filter_map(|image| Some(((service.id.clone(), image.key.to_owned()), image.need.clone()?)))
 }

@@ -121,9 +121,10 @@ impl Service {
         let before = self.possible.clone();
         self.possible = match (act, outcome) {
             // the same id with the same bytes is the same request
-            (Act::Deploy, Outcome::Answered(201)) => {
-                before.iter().map(|w| if w.desired == Desired::Nothing { done(w) } else { w.clone() }).collect()
-            }
+            (Act::Deploy, Outcome::Answered(201)) => before
+                .iter()
+                .map(|w| if w.desired == Desired::Nothing { done(w) } else { w.clone() })
+                .collect(),
             (Act::Delete, Outcome::Answered(202)) => {
                 before.iter().filter(|w| w.desired != Desired::Nothing).map(done).collect()
             }
@@ -141,7 +142,11 @@ impl Service {
             }
         };
         self.possible.dedup();
-        assert!(!self.possible.is_empty(), "{act:?} of {} came to {outcome:?}; it was {before:#?}", self.name);
+        assert!(
+            !self.possible.is_empty(),
+            "{act:?} of {} came to {outcome:?}; it was {before:#?}",
+            self.name
+        );
     }
 
     /// Whose instances a slot's are.

@@ -29,6 +29,16 @@ pub struct Client {
     pub world: Arc<World>,
 }
 
+/// What a client did until the node was dead.
+pub struct Done {
+    /// What they may be now.
+    pub services: Vec<Service>,
+    /// How many requests were.
+    pub answered: u64,
+    /// By what it noticed.
+    pub last: io::Error,
+}
+
 /// What all clients share.
 pub struct World {
     pub engine: Engine,
@@ -41,31 +51,42 @@ pub struct World {
 }
 
 impl Client {
-    /// Asks until the node is dead, and returns what the services may be then.
-    pub fn run(mut self, dead: &AtomicBool) -> Vec<Service> {
-        while !dead.load(Ordering::Acquire) {
-            let act = self.choose();
-            let answer = self.ask(act.0, act.1);
-            match answer {
-                Ok(status) => self.services[act.0].learn(act.1, Outcome::Answered(status)),
-                // the node is not there yet, or not any more: it has read nothing
-                Err(error) if was_not_sent(&error) => {
-                    self.forget_undeployed();
-                    thread::yield_now();
-                    continue;
-                }
-                Err(_) => {
-                    self.services[act.0].learn(act.1, Outcome::Lost);
-                    break;
+    /// Asks until the node answers no more.
+    pub fn run(mut self, dead: &AtomicBool) -> Done {
+        let mut answered = 0;
+        let last = loop {
+            if let Err(error) = self.find_the_node(dead) {
+                break error;
+            }
+            let (at, act) = self.choose();
+            match self.ask(at, act) {
+                Ok(status) => self.services[at].learn(act, Outcome::Answered(status)),
+                Err(error) => {
+                    if !was_not_sent(&error) {
+                        self.services[at].learn(act, Outcome::Lost);
+                    }
+                    break error;
                 }
             }
+            answered += 1;
             if self.random.chance(60) {
-                self.settle(act.0, dead);
+                self.settle(at, dead);
             }
-            self.forget_undeployed();
+        };
+        self.services.retain(|service| !service.is(Desired::Nothing));
+        Done { services: self.services, answered, last }
+    }
+
+    /// Waits for a node that is not there yet.
+    fn find_the_node(&self, dead: &AtomicBool) -> io::Result<()> {
+        loop {
+            match self.http.send("GET", "/healthz", None, b"") {
+                Err(error) if was_not_sent(&error) && !dead.load(Ordering::Acquire) => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                answer => return answer.map(drop),
+            }
         }
-        self.forget_undeployed();
-        self.services
     }
 
     fn choose(&mut self) -> (usize, Act) {
@@ -87,7 +108,7 @@ impl Client {
             30..50 => {
                 let count = self.services[at].images.len() as u64;
                 let image = usize::try_from(self.random.below(count)).unwrap_or_default();
-                Act::Scale { image, replicas: 1 + self.random.below(3) as u16 }
+                Act::Scale { image, replicas: draw_replicas(&mut self.random) }
             }
             50..60 => Act::Stop,
             60..72 => Act::Start,
@@ -131,10 +152,6 @@ impl Client {
             thread::sleep(Duration::from_millis(2));
         }
     }
-
-    fn forget_undeployed(&mut self) {
-        self.services.retain(|service| !service.is(Desired::Nothing));
-    }
 }
 
 /// Asks once more what was lost, as a client does that brings its own ids.
@@ -152,17 +169,20 @@ fn was_not_sent(error: &io::Error) -> bool {
 impl World {
     fn draw(&self, random: &mut Random) -> Service {
         let number = self.drawn.fetch_add(1, Ordering::Relaxed);
-        let mut image = |key| Image {
+        let keys: &[&'static str] = if random.chance(40) { &["one", "two"] } else { &["one"] };
+        let programs = [Program::Sleep, Program::Sleep, Program::Tree, Program::Stubborn];
+        let image = |key: &&'static str| Image {
             key,
             need: if random.chance(75) { random.pick(&self.needs).cloned() } else { None },
-            replicas: 1 + random.below(3) as u16,
-            program: *random.pick(&[Program::Sleep, Program::Sleep, Program::Tree, Program::Stubborn]).unwrap_or(&Program::Sleep),
+            replicas: draw_replicas(random),
+            program: random.pick(&programs).copied().unwrap_or(Program::Sleep),
         };
-        let mut images = vec![image("one")];
-        if random.chance(40) {
-            images = vec![image("one"), image("two")];
-        }
+        let images = keys.iter().map(image).collect();
         let id = format!("{:08x}-0000-4000-8000-{:012x}", random.below(1 << 32), number);
         Service::new(id, format!("{}-{number}", self.prefix), images, self.engine, &self.mark)
     }
+}
+
+fn draw_replicas(random: &mut Random) -> u16 {
+    *random.pick(&[1, 2, 3]).unwrap_or(&1)
 }
