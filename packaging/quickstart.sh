@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds Motey, starts a node of your own on loopback, deploys an example and shows it running.
-# Safe to run again: the node is restarted with what was built, its services go on.
+# Safe to run again: the node is restarted with what was built, its services and its configuration stay.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,13 +10,13 @@ usage: packaging/quickstart.sh [--dir DIR] [--port PORT]
        packaging/quickstart.sh --stop [--dir DIR]
 
   --dir DIR    where the node keeps everything (default: ~/.local/state/motey)
-  --port PORT  the REST port on 127.0.0.1 (default: 5023)
-  --stop       removes the example's service and stops the node; other services go on until they are removed
+  --port PORT  the REST port on 127.0.0.1 (default: what DIR/motey.toml says, 5023 when it is written)
+  --stop       removes the example's service and stops the node, whoever started it; other services go on
 TEXT
 }
 
 dir=${XDG_STATE_HOME:-$HOME/.local/state}/motey
-port=5023
+port=
 stop=no
 while (($#)); do
     case $1 in
@@ -35,8 +35,9 @@ dir=$(realpath -m -- "$dir")
 readonly PLUGINS=(process host-facts)
 readonly EXAMPLE=examples/blueprints/hello.yaml
 readonly PATIENCE=60
-readonly motey=$dir/bin/motey config=$dir/motey.toml pid_file=$dir/motey.pid log=$dir/motey.log
+readonly motey=$dir/bin/motey config=$dir/motey.toml log=$dir/motey.log
 export MOTEY_CONFIG=$config
+started=
 target=$(realpath -m -- "${CARGO_TARGET_DIR:-target}")
 
 say() { printf '\n== %s\n' "$*"; }
@@ -46,11 +47,19 @@ fail() {
     exit 1
 }
 
-# the node's process, if it is there and really is this node's
+# where the node keeps its state: what the configuration says, for it may have been changed
+state_dir() {
+    local state
+    state=$(sed -nE 's/^[[:space:]]*state_dir[[:space:]]*=[[:space:]]*"([^"]*)".*/\1/p' "$config" 2>/dev/null | head -n 1)
+    realpath -m -- "${state:-$dir/state}"
+}
+
+# the process that has claimed the state directory, however it was started; its lock names it and is open in it
 running() {
-    local pid
-    pid=$(cat "$pid_file" 2>/dev/null) || return 1
-    [[ $pid ]] && tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -qxF -- "$config" && echo "$pid"
+    local lock pid
+    lock=$(state_dir)/lock
+    pid=$(cat "$lock" 2>/dev/null) || return 1
+    [[ $pid ]] && readlink "/proc/$pid/fd/"* 2>/dev/null | grep -qxF -- "$lock" && echo "$pid"
 }
 
 # within PATIENCE seconds COMMAND...
@@ -70,7 +79,6 @@ stop_node() {
     pid=$(running) || return 0
     kill -TERM "$pid"
     within "$PATIENCE" gone || fail "the node (process $pid) does not end; its log is $log"
-    rm -f "$pid_file"
 }
 
 build() {
@@ -97,15 +105,20 @@ install_files() {
     done
 }
 
+# what somebody has written into it stays
 write_config() {
+    if [[ -e $config ]]; then
+        echo "keeping $config"
+        return
+    fi
     cat >"$config" <<TEXT
-# Written by packaging/quickstart.sh; it is written anew each time.
+# Written by packaging/quickstart.sh, once: change what you like. All keys: docs/configuration.md.
 [general]
 state_dir = "$dir/state"
 run_dir = "$dir/run"
 
 [webserver]
-port = $port
+port = ${port:-5023}
 
 [plugins]
 directories = ["$dir/plugins"]
@@ -115,20 +128,25 @@ TEXT
 }
 
 answers() {
-    running >/dev/null || fail "the node ended at once; the end of $log:"$'\n'"$(tail -n 20 "$log")"$'\n'"(is the port taken? --port takes another one)"
+    kill -0 "$started" 2>/dev/null || fail "the node ended at once; the end of $log:"$'\n'"$(tail -n 20 "$log")"$'\n'"(is the port taken? --port takes another one)"
     "$motey" status >/dev/null 2>&1
 }
 
 start_node() {
-    setsid "$motey" run --config "$config" </dev/null >>"$log" 2>&1 &
-    echo $! >"$pid_file"
+    setsid "$motey" run --config "$config" ${port:+--port "$port"} </dev/null >>"$log" 2>&1 &
+    started=$!
     disown
     within "$PATIENCE" answers || fail "the node does not answer; its log is $log"
 }
 
+# as the node has it
+setting() { "$motey" config show | awk -v key="$1" '$1 == key { print $2 }'; }
+
 if [[ $stop == yes ]]; then
     running >/dev/null || { echo "no node runs in $dir"; exit 0; }
-    "$motey" service rm hello || echo "the example's service was not removed" >&2
+    if "$motey" service list -o name | grep -qxF hello; then
+        "$motey" service rm hello || echo "the example's service was not removed" >&2
+    fi
     left=$("$motey" ps -o name || true)
     stop_node
     [[ -z $left ]] || printf 'these go on without the node:\n%s\n' "$left"
@@ -156,9 +174,10 @@ The node runs in the background (process $(running)). To go on:
 
   export MOTEY_CONFIG='$config' PATH='$dir/bin':"\$PATH"
   motey service logs hello
-  motey service scale hello 3 && motey ps
+  motey service scale hello greeter=3
+  motey ps
   motey plugin list
-  curl -H "Authorization: Bearer \$(cat '$dir/state/token')" http://127.0.0.1:$port/v1/service
+  curl -H "Authorization: Bearer \$(cat '$(state_dir)/token')" http://127.0.0.1:${port:-$(setting webserver.port)}/v1/service
 
 Its log is $log. To stop it:
 
