@@ -331,8 +331,8 @@ fn the_integration_server_runs_the_test_command() {
 
 /// The last line that does something hands over to `tests/run.sh`, whose failure is then the script's own.
 fn runs_the_test_command(script: &str) -> bool {
-    let lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let last = lines.last().unwrap_or_default();
+    let mut lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let last = lines.next_back().unwrap_or_default();
     let words: Vec<&str> = last.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
     words.first() == Some(&"exec")
         && words.last().is_some_and(|word| word.trim_end_matches('"').ends_with("/tests/run.sh"))
