@@ -36,10 +36,17 @@ fn one_or_many(clients: usize) {
     let (mut bare, mut own) = (Sample::default(), Sample::default());
     for round in 0..ROUNDS {
         let numbers = round * IN_A_ROUND..(round + 1) * IN_A_ROUND;
-        rate(&mut bare, || deploy_all(&mut theirs, numbers.clone()));
-        rate(&mut own, || deploy_all(&mut ours, numbers.clone()));
-        // nothing is left for the next round
-        wait_until(SOON, "all instances run", || node.mock().running().len() == numbers.end);
+        let mut bare = || rate(&mut bare, || deploy_all(&mut theirs, numbers.clone()));
+        let mut own = || {
+            rate(&mut own, || deploy_all(&mut ours, numbers.clone()));
+            // nothing is left for the next round
+            wait_until(SOON, "all instances run", || node.mock().running().len() == numbers.end);
+        };
+        // each goes first as often as the other: a disk remembers who came before
+        match round % 2 {
+            0 => (bare(), own()),
+            _ => (own(), bare()),
+        };
     }
     check(&node);
     line(&format!("prototype, {clients} at a time"), "/s", &bare);
