@@ -91,13 +91,16 @@ pub fn run_watched(
 ) -> Result<(), RunError> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(RunError::Thread)?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let parts = Parts::build(config)?;
         let doors = Doors::open(config).await?;
         let running = parts.start(watcher)?;
         doors.serve(config, &running, shutdown).await?;
         running.end().await
-    })
+    });
+    // what still blocks there, such as a file system that hangs, must not hold the node back
+    runtime.shutdown_background();
+    ended
 }
 
 /// A node that is built and does not work yet.
