@@ -62,9 +62,46 @@ pub struct Lease {
     pub holder: InstanceKey,
 }
 
+/// An amount of the capability `name` as people write it: bytes of memory and disk, millicores of cpu, else a number.
+pub(crate) fn amount_text(name: &str, amount: u64) -> String {
+    const BYTES: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
+    match name {
+        "memory" | "disk" => {
+            let unit = BYTES.iter().find(|(size, _)| amount >= *size);
+            unit.map_or_else(
+                || format!("{amount} B"),
+                |(size, unit)| format!("{} {unit}", tenths(amount, *size)),
+            )
+        }
+        "cpu" => format!("{} cores", tenths(amount, 1_000)),
+        _ => amount.to_string(),
+    }
+}
+
+/// `amount` in units of `size`, rounded down to tenths, without a fraction of zero.
+fn tenths(amount: u64, size: u64) -> String {
+    match (amount / size, amount % size / (size / 10)) {
+        (whole, 0) => whole.to_string(),
+        (whole, tenth) => format!("{whole}.{tenth}"),
+    }
+}
+
 impl fmt::Display for CapId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, unit, .. } = self;
         if unit.is_empty() { f.write_str(name) } else { write!(f, "{name} ({unit})") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_have_their_units() {
+        let texts =
+            [("memory", 25_276_510_208), ("disk", 512), ("cpu", 1_500), ("cpu", 4_000), ("seats", 12)]
+                .map(|(name, amount)| amount_text(name, amount));
+        assert_eq!(texts, ["25.2 GB", "512 B", "1.5 cores", "4 cores", "12"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::capability::{CapId, Capability, Supply};
+use crate::capability::{CapId, Capability, Supply, amount_text};
 use crate::reason::{Code, Reason};
 use crate::spec::{Need, Requirement, Take};
 
@@ -84,7 +84,8 @@ fn fits(requirement: &Requirement, supply: Supply, used: u64) -> Result<u64, Str
         (Take::One, Supply::Exclusive) => Err(format!("{name} is taken by another instance")),
         (Take::Amount(wanted), Supply::Amount(all)) if all.saturating_sub(used) >= wanted => Ok(wanted),
         (Take::Amount(wanted), Supply::Amount(all)) => {
-            let free = all.saturating_sub(used);
+            let [wanted, free, all] =
+                [wanted, all.saturating_sub(used), all].map(|amount| amount_text(name, amount));
             Err(format!("{wanted} of {name} are wanted, {free} of {all} are free"))
         }
         (Take::Amount(_), Supply::Shared | Supply::Exclusive) => Err(format!("{name} has no amount")),
@@ -133,7 +134,7 @@ mod tests {
         let need = Need::All(vec![has("memory", Take::Amount(71)), has("zigbee", Take::One)]);
         assert_eq!(
             texts(satisfy(&need, &offer).expect_err("nothing fits")),
-            ["71 of memory are wanted, 70 of 100 are free", "nothing offers the capability zigbee",]
+            ["71 B of memory are wanted, 70 B of 100 B are free", "nothing offers the capability zigbee",]
         );
         assert_eq!(satisfy(&has("memory", Take::One), &offer), Ok(Taken::new()));
     }

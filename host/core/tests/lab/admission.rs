@@ -17,7 +17,10 @@ fn replicas_that_fit_in_part_run_in_part() {
     lab.rest();
     lab.check_rest();
     assert_eq!((lab.live(id).len(), lab.state(id)), (2, State::Initial));
-    assert_eq!(lab.said(id), "waiting.capability: degraded 2/3: 30 of memory are wanted, 10 of 100 are free");
+    assert_eq!(
+        lab.said(id),
+        "waiting.capability: degraded 2/3: 30 B of memory are wanted, 10 B of 100 B are free"
+    );
     lab.ask(Request::Delete(big));
     lab.rest();
     lab.check_rest();
@@ -31,7 +34,7 @@ fn what_waits_starts_when_more_is_offered() {
     assert_eq!(lab.said(id), "waiting.capability: nothing offers the capability memory");
     lab.check_rest();
     lab.offer([capability("memory", Supply::Amount(29))]);
-    assert_eq!(lab.said(id), "waiting.capability: 30 of memory are wanted, 29 of 29 are free");
+    assert_eq!(lab.said(id), "waiting.capability: 30 B of memory are wanted, 29 B of 29 B are free");
     lab.offer([capability("memory", Supply::Amount(30))]);
     lab.rest();
     assert_eq!(lab.state(id), State::Running);

@@ -203,7 +203,7 @@ fn refused_since_unplaceable_it_leaves_nothing() {
     let Some(Answer::Refused(refusal)) = lab.ask(request) else { panic!("it does not fit") };
     assert_eq!(
         refusal.to_string(),
-        "no node can run every image now: 20 of memory are wanted, 10 of 50 are free"
+        "no node can run every image now: 20 B of memory are wanted, 10 B of 50 B are free"
     );
     assert_eq!((lab.core.records().count(), lab.disk.writes, lab.calls.len()), (0, writes, 0));
     lab.check_rest();
