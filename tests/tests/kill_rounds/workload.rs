@@ -35,8 +35,6 @@ pub struct Done {
     pub services: Vec<Service>,
     /// How many requests were.
     pub answered: u64,
-    /// By what it noticed.
-    pub last: io::Error,
 }
 
 /// What all clients share.
@@ -51,42 +49,37 @@ pub struct World {
 }
 
 impl Client {
-    /// Asks until the node answers no more.
+    /// Asks until the node is dead.
     pub fn run(mut self, dead: &AtomicBool) -> Done {
         let mut answered = 0;
-        let last = loop {
-            if let Err(error) = self.find_the_node(dead) {
-                break error;
-            }
+        while self.finds_the_node(dead) {
             let (at, act) = self.choose();
             match self.ask(at, act) {
-                Ok(status) => self.services[at].learn(act, Outcome::Answered(status)),
-                Err(error) => {
-                    if !was_not_sent(&error) {
-                        self.services[at].learn(act, Outcome::Lost);
+                Ok(status) => {
+                    answered += 1;
+                    self.services[at].learn(act, Outcome::Answered(status));
+                    if self.random.chance(60) {
+                        self.settle(at, dead);
                     }
-                    break error;
                 }
+                Err(error) if was_not_sent(&error) => {}
+                Err(_) => self.services[at].learn(act, Outcome::Lost),
             }
-            answered += 1;
-            if self.random.chance(60) {
-                self.settle(at, dead);
-            }
-        };
-        self.services.retain(|service| !service.is(Desired::Nothing));
-        Done { services: self.services, answered, last }
+            self.services.retain(|service| !service.is(Desired::Nothing));
+        }
+        Done { services: self.services, answered }
     }
 
-    /// Waits for a node that is not there yet.
-    fn find_the_node(&self, dead: &AtomicBool) -> io::Result<()> {
-        loop {
-            match self.http.send("GET", "/healthz", None, b"") {
-                Err(error) if was_not_sent(&error) && !dead.load(Ordering::Acquire) => {
-                    thread::sleep(Duration::from_millis(1));
-                }
-                answer => return answer.map(drop),
+    /// False once it is dead. Before that it may not be there yet; and what a dying node was just about to start may
+    /// still have its socket for a moment, and take a request to nobody.
+    fn finds_the_node(&self, dead: &AtomicBool) -> bool {
+        while !dead.load(Ordering::Acquire) {
+            if self.http.send("GET", "/healthz", None, b"").is_ok() {
+                return true;
             }
+            thread::sleep(Duration::from_millis(1));
         }
+        false
     }
 
     fn choose(&mut self) -> (usize, Act) {
