@@ -105,7 +105,8 @@ impl<'a> Attempt<'_, 'a> {
 
     fn create(&mut self, run: &mut Run) {
         if let Some(image) = self.image() {
-            let revision = self.record.revision.order.number;
+            let assigned = self.record.slots.get(&self.key.slot).map(|assigned| assigned.revision);
+            let revision = assigned.unwrap_or(self.record.revision.order.number);
             self.call(run, Verb::Create, EngineOp::Create { image, revision });
         }
     }

@@ -181,6 +181,13 @@ impl ServiceRecord {
         self.revision.spec.images.iter().flat_map(|image| self.wanted_of(&image.key))
     }
 
+    /// Whether it says anything about an instance; what it does not judge is left alone.
+    pub fn judges(&self, key: &InstanceKey) -> bool {
+        let assigned = || self.slots.get(&key.slot).is_some_and(|assigned| assigned.fence == key.fence);
+        let dismissed = || self.dismissed.iter().any(|d| d.slot == key.slot && d.fence == key.fence);
+        key.service == self.id && (self.desired != Desired::Running || assigned() || dismissed())
+    }
+
     /// Whether it is deleted.
     pub fn is_absent(&self) -> bool {
         self.desired == Desired::Absent

@@ -12,7 +12,7 @@ use motey_core::Core;
 use motey_core::id::{EngineName, Millis, NodeId, NodeName, ServiceId};
 use motey_core::instance::Instance;
 use motey_core::record::InstanceKey;
-use motey_core::step::{Answer, AskId, Dropped, Effect, EngineError, EngineState, Input, Request};
+use motey_core::step::{Answer, AskId, Dropped, Effect, EngineError, EngineState, Input, Request, Txn};
 use motey_plugin_host::PluginManager;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
@@ -248,11 +248,13 @@ impl Loop {
         }
     }
 
-    /// Absence is no evidence: what belongs to no record is left alone, and somebody has to know of it.
+    /// Absence is no evidence: what no record names is left alone, and somebody has to know of it.
     fn tell_strays(&self, engine: &EngineName, instances: &[Instance]) {
         let strays: Vec<&str> = self.node.read(|core| {
-            let unknown = |instance: &&Instance| core.record(instance.key.service).is_none();
-            instances.iter().filter(unknown).map(|instance| instance.handle.as_str()).collect()
+            let judged =
+                |key: &InstanceKey| core.record(key.service).is_some_and(|record| record.judges(key));
+            let strays = instances.iter().filter(|instance| !judged(&instance.key));
+            strays.map(|instance| instance.handle.as_str()).collect()
         });
         if let Some(first) = strays.first() {
             let count = strays.len();
@@ -267,13 +269,14 @@ impl Loop {
         let now = boot_time();
         self.write(|core| core.note(input));
         let step = self.node.read(|core| core.decide(input, now));
-        let (writes, frees) = (!step.txn().is_empty(), !step.txn().freed.is_empty());
-        match step.commit(|txn| self.store.commit(txn)) {
+        let frees = !step.txn().freed.is_empty();
+        let mut written = false;
+        match step.commit(|txn| self.store(txn, &mut written)) {
             Ok(committed) => {
-                if writes {
+                if written {
                     (self.watcher)(Stage::Committed);
                 }
-                if frees {
+                if written && frees {
                     (self.watcher)(Stage::LeaseFreed);
                 }
                 let effects = self.write(|core| core.apply(committed));
@@ -281,6 +284,18 @@ impl Loop {
             }
             Err((dropped, error)) => self.not_stored(&dropped, &error, now),
         }
+    }
+
+    /// A mere story that cannot be written is lost, and that is told.
+    fn store(&mut self, txn: &Txn, written: &mut bool) -> Result<(), StoreError> {
+        let done = self.store.commit(txn);
+        *written = done.is_ok();
+        if let Err(error) = &done
+            && txn.only_tells()
+        {
+            log::warn!("lines of the journal are lost: {}", chain(error));
+        }
+        done
     }
 
     fn write<T>(&self, f: impl FnOnce(&mut Core) -> T) -> T {

@@ -157,11 +157,17 @@ fn manifest(section: &[u8]) -> Result<Manifest, Reason> {
     if !is_id(&manifest.id) {
         return Err(invalid(format!("the id `{}` is not 1 to 40 characters of a-z, 0-9 and -", manifest.id)));
     }
+    if RESERVED.contains(&manifest.id.as_str()) {
+        return Err(invalid(format!("the id `{}` is the host's own: choose another", manifest.id)));
+    }
     if Version::parse(&manifest.version).is_none() {
         return Err(invalid(format!("the version `{}` is not dotted numbers", manifest.version)));
     }
     Ok(manifest)
 }
+
+/// Sources of capabilities that are no plugins.
+const RESERVED: [&str; 2] = ["node", "rest"];
 
 fn is_id(id: &str) -> bool {
     (1..=40).contains(&id.len()) && id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))

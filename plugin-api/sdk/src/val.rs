@@ -51,7 +51,8 @@ pub trait Val: Send + Sync + Sized + 'static {
         Err(unsupported(op::STATS))
     }
 
-    /// Tells every change by [`Host::instance`] and returns when cancelled; what was lost is found by `list`.
+    /// Tells every change by [`Host::instance`] and returns when cancelled. One that lost a change returns an error: the
+    /// host asks for the list then, and listens again.
     fn events(&self, cancel: &Cancel) -> Result<(), Error>;
 
     /// The last call. Running calls have been cancelled; instances go on without the plugin.

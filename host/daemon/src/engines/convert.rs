@@ -3,7 +3,6 @@
 use motey_core::capability::{CapId, Capability, Scalar, Supply};
 use motey_core::id::{EngineName, Millis, NodeId};
 use motey_core::instance::{Exit, Instance, Seen};
-use motey_core::record::InstanceKey;
 use motey_core::spec::ImageSpec;
 use motey_core::step::{EngineError, EngineErrorKind};
 use motey_plugin_ops as ops;
@@ -24,11 +23,6 @@ pub(super) fn create_request(name: String, labels: ops::Labels, image: &ImageSpe
     }
 }
 
-/// What an engine shows of an instance whose key is known.
-pub(super) fn instance(key: InstanceKey, engine: EngineName, shown: ops::Instance, at: Millis) -> Instance {
-    Instance { key, engine, seen: seen(&shown), handle: shown.name, message: shown.message, at }
-}
-
 /// What an engine shows, where its labels say that it is this node's.
 pub(super) fn own_instance(
     node: NodeId,
@@ -37,7 +31,8 @@ pub(super) fn own_instance(
     at: Millis,
 ) -> Option<Instance> {
     let key = key_of(&shown.labels, node)?;
-    Some(instance(key, engine.clone(), shown, at))
+    let (engine, seen) = (engine.clone(), seen(&shown));
+    Some(Instance { key, engine, seen, handle: shown.name, message: shown.message, at })
 }
 
 fn seen(shown: &ops::Instance) -> Seen {

@@ -98,7 +98,9 @@ impl Engines {
             engines.activate(&name);
         });
         if let Err(error) = again {
-            log::error!("the engine {engine} is not tried again: {error}");
+            // whoever notices it next tries again
+            locked(&self.watch.retrying).remove(engine);
+            log::error!("the engine {engine} is not tried again by itself: {error}");
         }
     }
 }

@@ -12,14 +12,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use motey_core::id::EngineName;
-use motey_core::step::{Call, EngineOp, Input, Target};
+use motey_core::instance::Instance;
+use motey_core::record::InstanceKey;
+use motey_core::step::{Call, EngineError, EngineErrorKind, EngineOp, Input, Target};
 use motey_plugin_host::{Plugin, PluginManager};
 use motey_plugin_ops as ops;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::boot_time;
-use convert::{create_request, engine_error, instance};
+use convert::{create_request, engine_error, own_instance};
 use health::Watch;
 use line::{Line, Place};
 pub(crate) use link::Link;
@@ -52,10 +54,11 @@ enum Kind {
 }
 
 impl Kind {
-    /// How many calls of this kind one engine gets at once.
+    /// How many calls of this kind one engine gets at once: as many as a plugin works on, so that a deadline runs only
+    /// while something is done about the call.
     const fn most(self) -> usize {
         match self {
-            Self::Look | Self::Work => 32,
+            Self::Look | Self::Work => 4,
             Self::Stop => 128,
         }
     }
@@ -93,12 +96,31 @@ impl Engines {
                 engines.down(&name, error.message.clone());
             }
             let shown = answer.and_then(|body| if destroys { Ok(None) } else { read(&body).map(Some) });
-            let result = shown
-                .map(|shown| shown.map(|shown| instance(key.clone(), name, shown, boot_time())))
-                .map_err(engine_error);
+            let result = match shown {
+                Ok(Some(shown)) => engines.own(&key, &name, shown).map(Some),
+                Ok(None) => Ok(None),
+                Err(error) => Err(engine_error(error)),
+            };
             engines.link.inbox.answer(Input::Answered { call: id, key, result });
             drop(place);
         });
+    }
+
+    /// A name is not enough: only an instance with this instance's labels is it.
+    fn own(
+        &self,
+        key: &InstanceKey,
+        engine: &EngineName,
+        shown: ops::Instance,
+    ) -> Result<Instance, EngineError> {
+        let name = shown.name.clone();
+        match own_instance(self.link.node, engine, shown, boot_time()) {
+            Some(instance) if instance.key == *key => Ok(instance),
+            _ => Err(EngineError {
+                kind: EngineErrorKind::Conflict,
+                message: format!("{name} is there and is somebody else's: remove it, or rename the service"),
+            }),
+        }
     }
 
     fn line(&self, engine: &EngineName, kind: Kind) -> Arc<Line> {
