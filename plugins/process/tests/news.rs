@@ -9,7 +9,7 @@ use std::thread;
 
 use motey_plugin_api::{Cancel, Code, InstanceState, LogsRequest};
 use motey_plugin_process::convert::Settings;
-use node::{LONG, Node, PROBE, eventually, log_request, reference, unique, watching};
+use node::{LONG, Node, PROBE, end, eventually, log_request, reference, unique, watching};
 
 #[test]
 fn every_end_is_told_once_whenever_it_comes() {
@@ -18,24 +18,43 @@ fn every_end_is_told_once_whenever_it_comes() {
     node.exited(&before);
     let running = node.run("exec sleep 300");
     watching(&node, 0, |next| {
-        let told = next().expect("told");
+        let told = end(next).expect("told");
         assert_eq!((told.name.as_str(), told.exit.and_then(|exit| exit.code)), (before.as_str(), Some(1)));
         let started = node.run("exit 2");
-        let told = next().expect("told");
+        let told = end(next).expect("told");
         assert_eq!((told.name.as_str(), told.exit.and_then(|exit| exit.code)), (started.as_str(), Some(2)));
         node.stop(&running, 2000).expect("stopped");
-        let told = next().expect("told");
+        let told = end(next).expect("told");
         assert_eq!(
             (told.name.as_str(), told.exit.and_then(|exit| exit.signal)),
             (running.as_str(), Some(15))
         );
         // the same instance again: another run, another end
         node.start(&started).expect("started");
-        assert_eq!(next().expect("told").name, started);
+        assert_eq!(end(next).expect("told").name, started);
         let killed = node.run("exec sleep 300");
         node.kill_shim(&killed);
-        let told = next().expect("told");
+        let told = end(next).expect("told");
         assert_eq!((told.name, told.state), (killed, InstanceState::Exited));
+    });
+}
+
+/// A host that dies over a start leaves a supervisor that only begins; the next host may list it so, and waits for news.
+#[test]
+fn who_was_seen_starting_is_told_of_when_it_runs() {
+    let node = Node::new();
+    let name = unique("i");
+    node.engine.create(node.request(&name, "exec sleep 300")).expect("created");
+    let begins = node.dir(&name).hold().expect("lock").expect("nobody holds it");
+    assert_eq!(node.inspect(&name).state, InstanceState::Starting);
+    watching(&node, 0, |next| {
+        // once this is told, the other one was looked at
+        let other = node.run("exit 2");
+        assert_eq!(end(next).expect("told").name, other);
+        drop(begins);
+        node.start(&name).expect("started");
+        let told = std::iter::from_fn(next).find(|told| told.name == name).expect("told");
+        assert_eq!(told.state, InstanceState::Running);
     });
 }
 
@@ -44,7 +63,7 @@ fn a_busy_host_is_told_again() {
     let node = Node::new();
     watching(&node, 3, |next| {
         let name = node.run("exit 2");
-        assert_eq!(next().expect("told").name, name);
+        assert_eq!(end(next).expect("told").name, name);
     });
 }
 
@@ -53,7 +72,7 @@ fn many_ends_at_once_are_all_told() {
     let node = Node::new();
     watching(&node, 0, |next| {
         let mut names: Vec<String> = (0..30).map(|_| node.run("sleep 0.2; exit 0")).collect();
-        let mut told: Vec<String> = (0..30).map(|_| next().expect("told").name).collect();
+        let mut told: Vec<String> = (0..30).map(|_| end(next).expect("told").name).collect();
         names.sort_unstable();
         told.sort_unstable();
         assert_eq!(told, names);

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use log::{Log, Metadata, Record};
 use motey_plugin_api::{Code, InstanceState};
-use node::{Node, reference, watching};
+use node::{Node, end, reference, watching};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 static WARNINGS: Warnings = Warnings(Mutex::new(Vec::new()));
@@ -54,7 +54,7 @@ fn without_descriptors_nobody_is_taken_for_dead_and_the_watch_is_patient() {
     let node = Node::new();
     let (first, ends, stays) = (node.run("exit 3"), node.run("exec sleep 300"), node.run("exec sleep 300"));
     watching(&node, 0, |next| {
-        assert_eq!(next().expect("told").name, first, "it does not watch yet");
+        assert_eq!(end(next).expect("told").name, first, "it does not watch yet");
         let shim = node.shim_of(&ends).handle().expect("pidfd").expect("alive");
         let before = sleeps_of_the_watch();
         let (limit, taken) = take_all();
@@ -75,7 +75,7 @@ fn without_descriptors_nobody_is_taken_for_dead_and_the_watch_is_patient() {
         setrlimit(Resource::Nofile, limit).expect("limit");
         assert!(tries < 12, "{tries} tries in three seconds");
 
-        let told = next().expect("told");
+        let told = end(next).expect("told");
         assert_eq!((told.name, told.exit.and_then(|exit| exit.signal)), (ends.clone(), Some(15)));
         assert_eq!(node.inspect(&stays).state, InstanceState::Running);
         assert_eq!(node.engine.list().expect("list").len(), 3);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use motey_plugin_api::{Code, Exit, InstanceState};
 use motey_process_shim::process::{self, Process};
-use node::{Node, PROBE, cgroups, eventually, log_request, processes, reference, unique, watching};
+use node::{Node, PROBE, cgroups, end, eventually, log_request, processes, reference, unique, watching};
 use rustix::process::Signal;
 
 /// Children of children in sessions of their own, whose parents have gone; one of them without our mark.
@@ -114,7 +114,7 @@ fn a_killed_supervisor_is_found_out(node: &Node, with_group: bool) {
         tree.into_iter().partition(|process| !with_group && is_unmarked(process));
     watching(node, 0, |next| {
         node.kill_shim(&name);
-        assert_eq!(next().expect("told").state, InstanceState::Exited);
+        assert_eq!(end(next).expect("told").state, InstanceState::Exited);
         assert_eq!(alive(&found), 0);
     });
     for handle in hidden.iter().filter_map(|process| process.handle().expect("pidfd")) {
@@ -166,7 +166,7 @@ fn what_a_killed_supervisor_left_is_stopping_until_somebody_sees_to_it() {
     assert_ne!(node.shim_of(&names[2]), shim);
     assert_eq!(processes(&names[2]).len(), 3, "the earlier run goes on beside this one");
     watching(&node, 0, |next| {
-        let told: Vec<String> = (0..2).map(|_| next().expect("told").name).collect();
+        let told: Vec<String> = (0..2).map(|_| end(next).expect("told").name).collect();
         assert!(told.contains(&names[0]) && told.contains(&names[3]), "{told:?}");
         assert_eq!(processes(&names[3]), [0; 0]);
     });
@@ -199,7 +199,7 @@ fn looks_are_quick_while_the_trees_of_killed_supervisors_do_not_die() {
         }
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         fs::write(&stop, "").expect("written");
-        let mut told: Vec<String> = (0..names.len()).map(|_| next().expect("told").name).collect();
+        let mut told: Vec<String> = (0..names.len()).map(|_| end(next).expect("told").name).collect();
         told.sort_unstable();
         assert_eq!(told, names);
         assert!(names.iter().all(|name| processes(name).is_empty()));
@@ -218,7 +218,7 @@ fn many_killed_supervisors_at_once_are_all_told() {
         node.engine.list().expect("list");
         assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
         for _ in &names {
-            let told = next().expect("told");
+            let told = end(next).expect("told");
             assert_eq!((told.state, processes(&told.name)), (InstanceState::Exited, vec![]));
         }
     });

@@ -149,6 +149,20 @@ impl Drop for Node {
     }
 }
 
+/// Cancels when it goes, also when a test fails: the watch would be waited for for ever.
+struct AtTheEnd<'a>(&'a Cancel);
+
+impl Drop for AtTheEnd<'_> {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// The next news of an end. A start that was seen half done is news too, and passed over.
+pub fn end(next: &dyn Fn() -> Option<Instance>) -> Option<Instance> {
+    std::iter::from_fn(next).find(|told| told.state == InstanceState::Exited)
+}
+
 /// Runs `test` while the engine watches; it gets the news. The watch has to end when it is cancelled.
 pub fn watching(node: &Node, busy: usize, test: impl FnOnce(&dyn Fn() -> Option<Instance>)) {
     let (send, news) = mpsc::sync_channel(64);
@@ -165,8 +179,10 @@ pub fn watching(node: &Node, busy: usize, test: impl FnOnce(&dyn Fn() -> Option<
                 send.send(instance.clone()).is_ok()
             })
         });
-        test(&|| news.recv_timeout(LONG).ok());
-        cancel.cancel();
+        {
+            let _over = AtTheEnd(&cancel);
+            test(&|| news.recv_timeout(LONG).ok());
+        }
         watch.expect("thread").join().expect("thread").expect("watch");
     });
 }
