@@ -1,4 +1,4 @@
-//! News: which instances ended, by one thread that sleeps until a shim does.
+//! News: which instances ended, and which run that somebody has seen starting, by one thread that sleeps until a shim ends.
 //!
 //! A shim is watched by its pidfd, whoever started it. A look at the whole list comes first and after every start; what has ended in
 //! between is told as well, so that nothing falls into the gap. What a killed shim left is killed here too, and its end told when it
