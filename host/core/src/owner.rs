@@ -1,5 +1,5 @@
 //! Decides for the services this node owns: which node runs which slot, what is dismissed, what is over.
-//! Knows other nodes by their facts and reports alone, and its own node no better than the others.
+//! Knows nodes by their facts and reports alone. There is one node yet, whose facts it reads where they are noted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
