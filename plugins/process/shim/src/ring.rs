@@ -15,10 +15,10 @@ use rustix::fs::OFlags;
 use crate::directory::{InstanceDir, open_private};
 
 /// Of one entry's text, in bytes.
-pub const LONGEST: usize = 8 * 1024;
+pub const LONGEST: usize = 4 * 1024;
 
 /// Written out at the latest when this much is waiting.
-const BATCH: usize = 8 * 1024;
+const BATCH: usize = 4 * 1024;
 
 /// An entry of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
