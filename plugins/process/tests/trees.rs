@@ -197,7 +197,8 @@ fn looks_are_quick_while_the_trees_of_killed_supervisors_do_not_die() {
                 );
             }
         }
-        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+        // had each of them waited for the trees, it would have been minutes, also on a busy machine
+        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
         fs::write(&stop, "").expect("written");
         let mut told: Vec<String> = (0..names.len()).map(|_| end(next).expect("told").name).collect();
         told.sort_unstable();

@@ -219,7 +219,9 @@ pub fn processes(name: &str) -> Vec<i32> {
     let all = process::all().expect("procfs");
     let shims = all.iter().filter(|stat| !stat.is_zombie() && shim(stat.pid)).map(|stat| stat.pid);
     let marked = process::with_variable("MOTEY_INSTANCE").expect("procfs");
-    shims.chain(marked.iter().filter(|(_, value)| value == name).map(|(process, _)| process.pid())).collect()
+    shims
+        .chain(marked.found.iter().filter(|(_, value)| value == name).map(|(process, _)| process.pid()))
+        .collect()
 }
 
 /// Every cgroup directory with this in its name, anywhere in the unified hierarchy.
