@@ -8,7 +8,7 @@ use motey_core::spec::Format;
 use proptest::prelude::*;
 
 /// What is refused for its size alone.
-const AT_ONCE: Duration = Duration::from_secs(1);
+const AT_ONCE: Duration = Duration::from_secs(5);
 
 /// What has to be read to be refused: a tenth of a second on an idle machine, more on a busy one.
 const SOON: Duration = Duration::from_secs(10);

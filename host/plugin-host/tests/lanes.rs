@@ -294,7 +294,7 @@ fn a_close_answers_everything_and_silences_the_plugin() {
 
     let began = Instant::now();
     plugin.close(Duration::from_millis(200));
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(running.codes(), [Some(Code::Closed)]);
     assert!(queued.iter().all(|answers| answers.codes() == [Some(Code::Closed)]));
     assert_eq!(events.codes(), [None]);
