@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use motey_plugin_api::{Error, InstanceState};
 use motey_process_shim::InstanceDir;
 use motey_process_shim::cgroup::Cgroup;
-use motey_process_shim::process::{self, Process, until};
+use motey_process_shim::process::{self, Marked, until};
 use motey_process_shim::ring::now_ms;
 use motey_process_shim::state::{Exit, Identity};
 use rustix::event::{PollFd, PollFlags};
@@ -41,6 +41,7 @@ pub struct Remains {
 /// What a round of kills has found.
 #[derive(Default)]
 pub struct Dying {
+    /// Or nobody who could be seen, while somebody ended who may have had a child.
     anybody: bool,
     group: Option<File>,
 }
@@ -88,7 +89,7 @@ impl Remains {
         }
     }
 
-    fn kill(&self, marked: &[(Process, String)]) -> io::Result<Dying> {
+    fn kill(&self, marked: &Marked) -> io::Result<Dying> {
         let mut dying = Dying::default();
         if let Some(group) = self.identity.cgroup.as_ref().map(Cgroup::at) {
             dying.group = group.inhabited()?;
@@ -98,13 +99,15 @@ impl Remains {
             }
         }
         let run = self.identity.run();
-        for (process, _) in marked.iter().filter(|(_, mark)| !self.has_exit && *mark == run) {
+        for (process, _) in marked.found.iter().filter(|(_, mark)| !self.has_exit && *mark == run) {
             dying.anybody = true;
             if let Some(handle) = process.handle()? {
                 let _ = handle.signal(Signal::KILL);
             }
         }
-        dying.anybody |= dying.group.is_some();
+        // a group misses nobody
+        let may_miss = self.identity.cgroup.is_none() && !self.has_exit && !marked.complete;
+        dying.anybody |= dying.group.is_some() || may_miss;
         Ok(dying)
     }
 }
@@ -132,7 +135,7 @@ impl Dying {
 /// One round of SIGKILL, with one walk through procfs for all of them. What it found, in their order.
 pub fn kill(remains: &[Remains]) -> io::Result<Vec<Dying>> {
     let need_walk = remains.iter().any(|remains| !remains.has_exit);
-    let marked = if need_walk { process::with_variable("MOTEY_RUN")? } else { Vec::new() };
+    let marked = if need_walk { process::with_variable("MOTEY_RUN")? } else { Marked::default() };
     remains.iter().map(|remains| remains.kill(&marked)).collect()
 }
 

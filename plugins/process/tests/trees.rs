@@ -184,21 +184,17 @@ fn looks_are_quick_while_the_trees_of_killed_supervisors_do_not_die() {
         for name in &names {
             node.kill_shim(name);
         }
-        let begun = Instant::now();
-        for round in 0..20 {
+        for round in 0..10 {
+            let begun = Instant::now();
             let listed = node.engine.list().expect("list");
+            let states: Vec<_> = names.iter().map(|name| node.inspect(name).state).collect();
+            assert!(begun.elapsed() < Duration::from_secs(1), "{:?} in round {round}", begun.elapsed());
             assert_eq!(listed.len(), names.len());
-            for instance in listed {
-                let state = node.inspect(&instance.name).state;
-                let lives = !processes(&instance.name).is_empty();
-                assert!(
-                    state == InstanceState::Stopping || !lives,
-                    "{state:?} with living processes, in round {round}"
-                );
+            for (name, state) in names.iter().zip(states) {
+                let lives = !processes(name).is_empty();
+                assert!(state == InstanceState::Stopping || !lives, "{state:?} but alive, in round {round}");
             }
         }
-        // had each of them waited for the trees, it would have been minutes, also on a busy machine
-        assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
         fs::write(&stop, "").expect("written");
         let mut told: Vec<String> = (0..names.len()).map(|_| end(next).expect("told").name).collect();
         told.sort_unstable();

@@ -26,6 +26,8 @@ pub struct Stat {
     pub pid: i32,
     pub state: u8,
     pub parent: i32,
+    /// The kernel's `PF_…`.
+    flags: u64,
     /// Of itself and of the children it has waited for.
     pub cpu_ticks: u64,
     pub threads: u32,
@@ -131,6 +133,12 @@ impl Stat {
         matches!(self.state, b'Z' | b'X')
     }
 
+    /// Whether it has gone so far that it has no memory any more, and no children to come.
+    fn is_ending(&self) -> bool {
+        const PF_EXITING: u64 = 0x4;
+        self.is_zombie() || self.flags & PF_EXITING != 0
+    }
+
     /// proc_pid_stat(5). The name is in parentheses and may itself hold any byte, so the fields are counted from the last `)`.
     fn parse(line: &[u8]) -> Option<Self> {
         let end = line.iter().rposition(|byte| *byte == b')')?;
@@ -146,6 +154,7 @@ impl Stat {
             pid,
             state: *fields[0].as_bytes().first()?,
             parent: fields[1].parse().ok()?,
+            flags: number(6)?,
             cpu_ticks: number(11)? + number(12)? + number(13)? + number(14)?,
             threads: fields[17].parse().ok()?,
             start: number(19)?,
@@ -157,14 +166,23 @@ impl Stat {
 /// Every process there is, as far as this user may see.
 pub fn all() -> io::Result<Vec<Stat>> {
     let mut all = Vec::new();
-    for entry in fs::read_dir("/proc")? {
-        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        match Stat::of(pid) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            stat => all.extend(stat?),
-        }
+    for pid in pids()? {
+        all.extend(visible(Stat::of(pid?))?.flatten());
     }
     Ok(all)
+}
+
+fn pids() -> io::Result<impl Iterator<Item = io::Result<i32>>> {
+    let pid = |entry: fs::DirEntry| entry.file_name().to_str().and_then(|name| name.parse().ok());
+    Ok(fs::read_dir("/proc")?.filter_map(move |entry| entry.map(pid).transpose()))
+}
+
+/// `None`: it is another user's, and closed to this one.
+fn visible<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 /// The living processes below `root`, without itself. Not one moment's picture: whoever kills by it asks again.
@@ -192,19 +210,44 @@ pub fn children() -> Vec<Pid> {
     list.split_ascii_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect()
 }
 
-/// The living processes whose environment, as it was at their `exec`, holds this variable, with its value. Those of other users are
-/// left out where this one may not look into them.
-pub fn with_variable(key: &str) -> io::Result<Vec<(Process, String)>> {
-    let mut found = Vec::new();
-    for stat in all()?.iter().filter(|stat| !stat.is_zombie()) {
-        let environment = match fs::read(format!("/proc/{}/environ", stat.pid)) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => continue,
-            environment => unless_gone(environment)?.unwrap_or_default(),
+/// What a walk past the environments of all processes has met.
+#[derive(Debug, Default)]
+pub struct Marked {
+    /// With the value of the variable.
+    pub found: Vec<(Process, String)>,
+    /// Nobody ended on the way. Otherwise it may have been one of those looked for, with a child that the walk has missed.
+    pub complete: bool,
+}
+
+/// The living processes whose environment, as it was at their `exec`, holds this variable. Those of other users are left out where
+/// this one may not look into them.
+pub fn with_variable(key: &str) -> io::Result<Marked> {
+    let ended_before: Vec<Process> =
+        all()?.iter().filter(|stat| stat.is_ending()).map(Stat::process).collect();
+    let mut marked = Marked { found: Vec::new(), complete: true };
+    for pid in pids()? {
+        let pid = pid?;
+        let Some(stat) = visible(Stat::of(pid))? else { continue };
+        let Some(environment) = visible(fs::read(format!("/proc/{pid}/environ")).or_else(empty_if_gone))?
+        else {
+            continue;
         };
-        let value = environment.split(|byte| *byte == 0).find_map(|entry| value_of(entry, key));
-        found.extend(value.map(|value| (stat.process(), value)));
+        // without memory there is no environment: a thread of the kernel, or one who has just ended
+        let stat = if environment.is_empty() { visible(Stat::of(pid))?.flatten() } else { stat };
+        match stat {
+            Some(stat) if stat.is_ending() => marked.complete &= ended_before.contains(&stat.process()),
+            Some(stat) => {
+                let value = environment.split(|byte| *byte == 0).find_map(|entry| value_of(entry, key));
+                marked.found.extend(value.map(|value| (stat.process(), value)));
+            }
+            None => marked.complete = false,
+        }
     }
-    Ok(found)
+    Ok(marked)
+}
+
+fn empty_if_gone(error: io::Error) -> io::Result<Vec<u8>> {
+    Ok(unless_gone(Err(error))?.unwrap_or_default())
 }
 
 fn value_of(entry: &[u8], key: &str) -> Option<String> {
@@ -242,6 +285,7 @@ mod tests {
         let line = b"4711 (a) b (c\n) S 1 4711 4700 0 -1 4194560 100 0 0 0 7 8 1 2 20 0 3 0 12345 1000000 250 18446744073709551615 1 1";
         let stat = Stat::parse(line).expect("parsed");
         assert_eq!((stat.pid, stat.state, stat.parent), (4711, b'S', 1));
+        assert!(!stat.is_ending() && Stat { flags: stat.flags | 4, ..stat }.is_ending());
         assert_eq!((stat.cpu_ticks, stat.threads, stat.start, stat.resident_pages), (18, 3, 12345, 250));
         assert_eq!(Stat::parse(b"4711 (x"), None);
         assert_eq!(Stat::parse(b""), None);
