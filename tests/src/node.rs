@@ -333,6 +333,24 @@ impl NodeUnderTest {
         })
     }
 
+    /// What can be learned of a node that does not do what it should: its answers, and where its threads are.
+    #[track_caller]
+    pub fn how_it_is(&self) -> String {
+        let ask = |path: &str| match self.http().send("GET", path, None, b"") {
+            Ok(answer) => format!("GET {path}: {} {}", answer.status, answer.text()),
+            Err(error) => format!("GET {path}: {error}"),
+        };
+        let answers = ["/v1/plugins", "/v1/nodes", "/v1/service"].map(ask).join("\n");
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten().flatten();
+        let threads: Vec<String> = tasks
+            .map(|task| {
+                let file = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+                format!("{} {} {}", file("comm").trim(), file("wchan"), file("syscall").trim())
+            })
+            .collect();
+        format!("{answers}\nits threads:\n{}", threads.join("\n"))
+    }
+
     fn log_file(&self) -> PathBuf {
         self.root().join("host.log")
     }

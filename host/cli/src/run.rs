@@ -51,6 +51,8 @@ fn flags(args: &Run) -> Vec<Flag> {
 fn log_to_stderr(level: LevelFilter) {
     env_logger::Builder::new()
         .filter_level(level)
+        // it has a line for every request and nothing to say in it
+        .filter_module("warp", level.min(LevelFilter::Info))
         .format(|out, record| {
             let style = out.default_level_style(record.level());
             let (now, level, target) = (jiff::Timestamp::now(), record.level(), record.target());

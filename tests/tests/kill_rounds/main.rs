@@ -80,6 +80,7 @@ impl Rounds {
         let config = "[node]\nrestart_delay = \"10ms\"";
         let mut node =
             NodeUnderTest::builder().plugins(&[engine.as_str(), "host-facts"]).config(config).start();
+        node.wait_engine(engine.as_str());
         let capacity = wait_for(SOON, || match offers(&node) {
             offers if offers.is_empty() => Err("the node knows what it has".to_owned()),
             offers => Ok(offers),
@@ -199,6 +200,9 @@ impl Rounds {
                 && !working.iter().any(ScopedJoinHandle::is_finished)
             {
                 thread::sleep(Duration::from_millis(1));
+            }
+            if Instant::now() >= until && self.node.ended().is_none() {
+                eprintln!("it does not come to {point}; {}", self.node.how_it_is());
             }
             dead.store(true, Ordering::Release);
             for work in working {
