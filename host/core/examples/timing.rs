@@ -13,7 +13,7 @@ use motey_core::instance::{Exit, Instance, Seen};
 use motey_core::record::{Incarnation, InstanceKey};
 use motey_core::spec::{Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, Take};
 use motey_core::step::{AskId, Call, Effect, EngineOp, EngineState, Input, Request};
-use motey_core::{Core, Identity, Tuning};
+use motey_core::{Core, Identity, Stored, Tuning};
 use uuid::Uuid;
 
 struct Node {
@@ -30,7 +30,7 @@ impl Node {
         let incarnation = Incarnation { count: 1, nonce: 1 };
         let identity = Identity { node: NodeId(Uuid::from_u128(7)), incarnation };
         let mut node = Self {
-            core: Core::new(identity, Tuning::default(), [], []),
+            core: Core::new(identity, Tuning::default(), Stored::default()),
             calls: VecDeque::new(),
             instances: BTreeMap::new(),
             inputs: 0,
@@ -109,7 +109,15 @@ fn engine() -> EngineName {
 }
 
 fn instance(key: InstanceKey, seen: Seen) -> Instance {
-    Instance { key, engine: engine(), handle: "handle".into(), seen, message: None, at: Millis(1) }
+    Instance {
+        key,
+        engine: engine(),
+        handle: "handle".into(),
+        revision: None,
+        seen,
+        message: None,
+        at: Millis(1),
+    }
 }
 
 fn capability(name: &str, supply: Supply) -> Capability {

@@ -50,6 +50,7 @@ impl<'a> Attempt<'_, 'a> {
                 true
             }
             Wish::End => self.end(run),
+            Wish::Leave => self.leave(),
         }
     }
 
@@ -59,24 +60,50 @@ impl<'a> Attempt<'_, 'a> {
         if let Some((verb, error)) = run.failed.take() {
             self.after_failure(run, verb, &error);
         }
+        if let Some(ended) = run.ended.as_ref().filter(|_| run.told.is_none()) {
+            self.report.ended.push((self.key.clone(), ended.clone()));
+        }
         if run.ended.is_some() || !self.may_act(run) || self.is_behind {
             return true;
         }
         if !run.admitted {
             if let Err(reasons) = self.admit() {
+                self.draft.bury(self.key);
                 self.report.refused.push((self.key.clone(), reasons));
                 return false;
             }
             run.admitted = true;
         }
-        self.towards_running(run);
+        match self.forbidden() {
+            Some(reason) => run.reason = Some(reason),
+            None => self.towards_running(run),
+        }
         true
+    }
+
+    /// Why nothing is started here, although it may stay.
+    fn forbidden(&self) -> Option<Reason> {
+        let outlook = self.draft.outlook();
+        let pinned = || self.record.slots.get(&self.key.slot).is_some_and(|assigned| assigned.pinned);
+        let text = if outlook.disputed {
+            "two nodes have this node's id; nothing is started until `motey node reset-id` on one of them"
+        } else if outlook.leaving && pinned() {
+            "this node was forgotten; what must not run twice is not started here"
+        } else {
+            return None;
+        };
+        let live = self.seen().is_some_and(Seen::is_live);
+        (!live).then(|| Reason::new(Code::WaitingAdmission, text))
     }
 
     /// What runs here already, or holds its leases, is never refused.
     fn admit(&mut self) -> Result<(), Vec<Reason>> {
         if self.draft.has_leases(self.key) {
             return Ok(());
+        }
+        if self.draft.is_dead(self.key) && self.instance().is_none() {
+            let text = "this attempt was refused or ended here before; it needs a new one";
+            return Err(vec![Reason::new(Code::WaitingAdmission, text)]);
         }
         let Some(image) = self.image() else { return Ok(()) };
         match admit(self.draft, self.key, &image) {
@@ -105,8 +132,7 @@ impl<'a> Attempt<'_, 'a> {
 
     fn create(&mut self, run: &mut Run) {
         if let Some(image) = self.image() {
-            let assigned = self.record.slots.get(&self.key.slot).map(|assigned| assigned.revision);
-            let revision = assigned.unwrap_or(self.record.revision.order.number);
+            let revision = self.record.revision.since(&image.key);
             self.call(run, Verb::Create, EngineOp::Create { image, revision });
         }
     }
@@ -235,8 +261,8 @@ impl<'a> Attempt<'_, 'a> {
         }
         match self.seen() {
             None | Some(Seen::Gone) => {
-                self.draft.free(self.key);
-                self.report.gone.push(self.key.clone());
+                self.draft.bury(self.key);
+                self.gone();
                 return false;
             }
             Some(Seen::Created | Seen::Exited(_)) => self.call(run, Verb::Destroy, EngineOp::Destroy),
@@ -244,6 +270,21 @@ impl<'a> Attempt<'_, 'a> {
             Some(Seen::Starting | Seen::Running | Seen::Paused | Seen::Stopping) => self.stop(run),
         }
         true
+    }
+
+    // Wish::Leave
+
+    fn leave(&mut self) -> bool {
+        let stays = self.instance().is_some() || self.engine_answers().is_err();
+        if !stays {
+            self.gone();
+        }
+        stays
+    }
+
+    fn gone(&mut self) {
+        self.draft.free(self.key);
+        self.report.gone.push(self.key.clone());
     }
 
     /// Also what is stopping already: whoever asked for that, in an earlier life, may have died over it.
@@ -327,6 +368,8 @@ impl<'a> Attempt<'_, 'a> {
             node: self.draft.me(),
             engine: self.engine.clone(),
             handle: self.instance().map(|instance| instance.handle.clone()).unwrap_or_default(),
+            takes: self.draft.leases(self.key),
+            revision: self.instance().and_then(|instance| instance.revision),
             seen: self.seen(),
             reason: self.engine_answers().err().or_else(|| run.reason.clone()),
             restarts: run.restarts,

@@ -1,13 +1,16 @@
 //! One input, one step: which services it concerns, and who has to look at them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::draft::Draft;
 use crate::id::{Millis, NodeId};
-use crate::record::ServiceRecord;
+use crate::instance::Report;
+use crate::peer::{Letter, PeerMessage};
+use crate::record::{Revision, ServiceRecord};
 use crate::state::Core;
-use crate::step::{Answer, AskId, Durability, Input, PeerMessage, Request, Step};
-use crate::{executor, owner};
+use crate::step::{Answer, AskId, Durability, Input, Request, Step};
+use crate::{executor, mail, owner, succession};
 
 impl Core {
     /// Decides what follows from an input that was [noted](Core::note). Changes nothing.
@@ -15,7 +18,9 @@ impl Core {
         let mut draft = Draft::new(self, now);
         match input {
             Input::Asked { ask, request } => return self.answer(*ask, request, now),
-            Input::Peer { from, message } => deliver(&mut draft, *from, message.clone()),
+            Input::Peer { from, letter } => read(&mut draft, *from, letter),
+            Input::Members(_) if self.is_in_cluster() => mail::beat(&mut draft),
+            Input::Members(_) | Input::Broker(_) => {}
             Input::Capabilities { .. } => draft.room = true,
             Input::Engine { .. } => {
                 draft.room = true;
@@ -46,10 +51,18 @@ impl Core {
         draft.finish()
     }
 
+    /// A beat is a step of its own: it writes nothing, so that a full disk does not make this node silent.
     fn wake(&self, draft: &mut Draft<'_>, now: Millis) {
+        if mail::is_due(draft, now) {
+            return mail::beat(draft);
+        }
         draft.fired();
         let due = self.due_until(now);
-        due.iter().for_each(|service| executor::reconcile(draft, *service));
+        for service in &due {
+            executor::reconcile(draft, *service);
+            succession::consider(draft, *service);
+            owner::tend(draft, *service);
+        }
         owner::place_waiting(draft, due);
     }
 }
@@ -73,19 +86,62 @@ fn settle(draft: &mut Draft<'_>) {
     }
 }
 
-fn deliver(draft: &mut Draft<'_>, from: NodeId, message: PeerMessage) {
-    match message {
-        PeerMessage::Record(record) => receive(draft, record),
-        PeerMessage::Report(report) => owner::hear(draft, from, report),
+fn read(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) {
+    if let Some(message) = mail::open(draft, from, letter) {
+        deliver(draft, from, message);
     }
 }
 
-/// Everyone keeps the greatest stamp.
-fn receive(draft: &mut Draft<'_>, record: Arc<ServiceRecord>) {
-    let known = draft.record(record.id);
-    let service = record.id;
-    if known.is_none_or(|known| known.stamp < record.stamp) {
-        draft.store(record, Durability::Power);
+fn deliver(draft: &mut Draft<'_>, from: NodeId, message: PeerMessage) {
+    match message {
+        PeerMessage::Record(record) => receive(draft, from, &record),
+        PeerMessage::Report(report) => owner::hear(draft, from, report),
+        PeerMessage::Revision(service, revision) => owner::offer(draft, service, revision),
+        PeerMessage::Beat(_)
+        | PeerMessage::Facts(_)
+        | PeerMessage::Digest(_)
+        | PeerMessage::Resync
+        | PeerMessage::Stale { .. } => {}
     }
-    executor::follow(draft, service);
+}
+
+/// Everyone keeps the greatest stamp; who has a greater one than the sender tells it.
+fn receive(draft: &mut Draft<'_>, from: NodeId, record: &Arc<ServiceRecord>) {
+    let (me, service) = (draft.me(), record.id);
+    if from == me {
+        return executor::follow(draft, service);
+    }
+    draft.mark_holds(service, from, record.stamp);
+    if record.stamp.owner == me {
+        mail::outdo(draft, record.stamp.writer);
+    }
+    match draft.record(service) {
+        Some(known) if known.stamp > record.stamp => {
+            keep_newer(draft, &record.revision, &known);
+            draft.send_record(service, from);
+        }
+        Some(known) if known.stamp == record.stamp => confirm(draft, from, record),
+        known => {
+            draft.store(Arc::clone(record), Durability::Power);
+            if let Some(known) = known {
+                keep_newer(draft, &known.revision, record);
+            }
+            executor::follow(draft, service);
+            confirm(draft, from, record);
+            succession::consider(draft, service);
+            owner::tend(draft, service);
+        }
+    }
+}
+
+/// Says which version is held now: to whoever sent it, and to the owner.
+fn confirm(draft: &mut Draft<'_>, from: NodeId, record: &ServiceRecord) {
+    for to in [from, record.stamp.owner].into_iter().collect::<BTreeSet<_>>() {
+        draft.send(to, PeerMessage::Report(Report::of(record.id, Some(record.stamp))));
+    }
+}
+
+/// A revision was acknowledged, and the record that won does not have it: it is kept until it has.
+fn keep_newer(draft: &mut Draft<'_>, revision: &Revision, winner: &ServiceRecord) {
+    owner::offer(draft, winner.id, Arc::new(revision.clone()));
 }

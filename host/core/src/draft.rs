@@ -6,18 +6,19 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::capability::Lease;
+use crate::capability::{CapId, Lease};
 use crate::id::{EngineName, Millis, NodeId, ServiceId};
-use crate::instance::{Instance, Report};
+use crate::instance::{Instance, Observed};
 use crate::keyed::Keyed;
+use crate::membership::{Outlook, Peer, Standing, Watch};
 use crate::needs::Taken;
+use crate::peer::{Letter, PeerMessage};
 use crate::placement::Facts;
-use crate::record::{Fence, InstanceKey, ServiceRecord, SlotId};
+use crate::record::{Fence, Incarnation, InstanceKey, Revision, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
 use crate::state::{Core, Engine};
 use crate::step::{
-    Answer, AskId, Call, CallId, Durability, Effect, EngineOp, Event, EventKind, Mark, PeerMessage, Step,
-    Target, Txn,
+    Answer, AskId, Call, CallId, Durability, Effect, EngineOp, Event, EventKind, Mark, Step, Target, Txn,
 };
 
 pub(crate) struct Draft<'a> {
@@ -26,9 +27,17 @@ pub(crate) struct Draft<'a> {
     records: BTreeMap<ServiceId, Arc<ServiceRecord>>,
     taken: Keyed<Vec<Lease>>,
     freed: BTreeSet<InstanceKey>,
+    dead: BTreeSet<InstanceKey>,
+    kept: BTreeMap<ServiceId, Option<Arc<Revision>>>,
+    incarnation: Incarnation,
+    standing: Arc<Standing>,
     journal: Vec<Event>,
     durability: Durability,
     runs: Keyed<Option<Run>>,
+    heard: Keyed<Option<Observed>>,
+    holds: BTreeMap<(ServiceId, NodeId), Stamp>,
+    peers: BTreeMap<NodeId, Peer>,
+    watch: Option<Watch>,
     refused: BTreeSet<(ServiceId, SlotId, NodeId)>,
     marks: Vec<Mark>,
     effects: Vec<Effect>,
@@ -52,9 +61,17 @@ impl<'a> Draft<'a> {
             records: BTreeMap::new(),
             taken: Keyed::default(),
             freed: BTreeSet::new(),
+            dead: BTreeSet::new(),
+            kept: BTreeMap::new(),
+            incarnation: core.me.incarnation,
+            standing: Arc::clone(&core.standing),
             journal: Vec::new(),
             durability: Durability::default(),
             runs: Keyed::default(),
+            heard: Keyed::default(),
+            holds: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            watch: None,
             refused: BTreeSet::new(),
             marks: Vec::new(),
             effects: Vec::new(),
@@ -70,27 +87,47 @@ impl<'a> Draft<'a> {
     }
 
     pub fn finish(mut self) -> Step {
-        let runs = self.runs.into_iter();
+        for (service, node) in std::mem::take(&mut self.audience) {
+            if let Some(record) = self.record(service) {
+                self.post(node, PeerMessage::Record(record));
+            }
+        }
+        let incarnation = Some(self.incarnation).filter(|now| *now != self.core.me.incarnation);
+        let standing = Some(&self.standing).filter(|now| **now != self.core.standing).map(Arc::clone);
+        if incarnation.is_some() || standing.is_some() || !self.kept.is_empty() {
+            self.durability = Durability::Power;
+        }
+        self.collect_marks();
+        let txn = Txn {
+            records: self.records,
+            taken: self.taken.into_iter().flat_map(|(_, leases)| leases).collect(),
+            freed: self.freed,
+            dead: self.dead,
+            kept: self.kept,
+            incarnation,
+            standing,
+            journal: self.journal,
+            durability: self.durability,
+        };
+        Step { txn, marks: self.marks, effects: self.effects, touched: self.touched }
+    }
+
+    fn collect_marks(&mut self) {
+        let runs = std::mem::take(&mut self.runs).into_iter();
         self.marks.extend(runs.map(|(key, run)| Mark::Run(key, run.map(Box::new))));
+        let heard = std::mem::take(&mut self.heard).into_iter();
+        self.marks.extend(heard.map(|(key, observed)| Mark::Heard(key, observed.map(Box::new))));
+        let holds = std::mem::take(&mut self.holds).into_iter();
+        self.marks.extend(holds.map(|((service, node), stamp)| Mark::Holds(service, node, stamp)));
+        let peers = std::mem::take(&mut self.peers).into_iter();
+        self.marks.extend(peers.map(|(node, peer)| Mark::Peer(node, Box::new(peer))));
+        self.marks.extend(self.watch.take().map(|watch| Mark::Watch(Box::new(watch))));
         if self.fences > self.core.fences {
             self.marks.push(Mark::Fences(self.fences));
         }
         if self.calls > self.core.calls {
             self.marks.push(Mark::Calls(self.calls));
         }
-        let told = self.audience.iter().filter_map(|(service, node)| {
-            let record = self.records.get(service)?;
-            Some(Effect::Send(*node, PeerMessage::Record(Arc::clone(record))))
-        });
-        self.effects.extend(told);
-        let txn = Txn {
-            records: self.records,
-            taken: self.taken.into_iter().flat_map(|(_, leases)| leases).collect(),
-            freed: self.freed,
-            journal: self.journal,
-            durability: self.durability,
-        };
-        Step { txn, marks: self.marks, effects: self.effects, touched: self.touched }
     }
 
     pub fn me(&self) -> NodeId {
@@ -108,11 +145,12 @@ impl<'a> Draft<'a> {
         self.records.get(&id).or_else(|| self.core.records.get(&id)).map(Arc::clone)
     }
 
-    /// Puts a record in the transaction under the stamp that follows what was committed.
+    /// Puts a record in the transaction under the stamp that follows what was committed in its epoch.
     pub fn write(&mut self, mut record: ServiceRecord, durability: Durability) -> Arc<ServiceRecord> {
-        let committed = self.core.records.get(&record.id);
+        let epoch = |record: &ServiceRecord| (record.stamp.epoch, record.stamp.owner);
+        let committed = self.core.records.get(&record.id).filter(|before| epoch(before) == epoch(&record));
         record.stamp.version = committed.map_or(1, |before| before.stamp.version + 1);
-        record.stamp.writer = self.core.me.incarnation;
+        record.stamp.writer = self.incarnation;
         record.stamp.absent = record.is_absent();
         let record = Arc::new(record);
         self.store(Arc::clone(&record), durability);
@@ -138,7 +176,34 @@ impl<'a> Draft<'a> {
 
     pub fn draw_fence(&mut self, epoch: u64) -> Fence {
         self.fences += 1;
-        Fence { epoch, owner: self.me(), writer: self.core.me.incarnation, n: self.fences }
+        Fence { epoch, owner: self.me(), writer: self.incarnation, n: self.fences }
+    }
+
+    /// The acknowledged revision that is newer than the record's own.
+    pub fn kept(&self, service: ServiceId) -> Option<Arc<Revision>> {
+        match self.kept.get(&service) {
+            Some(drafted) => drafted.clone(),
+            None => self.core.kept.get(&service).cloned(),
+        }
+    }
+
+    pub fn keep(&mut self, service: ServiceId, revision: Option<Arc<Revision>>) {
+        if self.kept(service) != revision {
+            self.touch(service);
+            self.kept.insert(service, revision);
+        }
+    }
+
+    /// Whether an attempt must not live on this node, whatever a record says.
+    pub fn is_dead(&self, key: &InstanceKey) -> bool {
+        self.dead.contains(key) || self.core.dead.get(key).is_some()
+    }
+
+    /// A node that stands alone needs no such memory: its own record is the only one.
+    pub fn bury(&mut self, key: &InstanceKey) {
+        if self.core.is_in_cluster() && !self.is_dead(key) {
+            self.dead.insert(key.clone());
+        }
     }
 
     /// Whether the step so far is what a full disk must still let through.
@@ -176,6 +241,26 @@ impl<'a> Draft<'a> {
     pub fn has_leases(&self, key: &InstanceKey) -> bool {
         let committed = self.core.leases.get(key).is_some() && !self.freed.contains(key);
         committed || self.taken.get(key).is_some()
+    }
+
+    /// What an instance holds.
+    pub fn leases(&self, key: &InstanceKey) -> Vec<(CapId, u64)> {
+        let committed = self.core.leases.get(key).filter(|_| !self.freed.contains(key));
+        let leases = committed.into_iter().chain(self.taken.get(key)).flatten();
+        leases.map(|lease| (lease.of.clone(), lease.amount)).collect()
+    }
+
+    /// What the attempts of one slot hold on a node, as far as this one knows: that much is free for another attempt.
+    pub fn credit(&self, service: ServiceId, slot: &SlotId, node: NodeId) -> Taken {
+        if node == self.me() {
+            return self.held_by_slot(service, slot);
+        }
+        let mut held = Taken::new();
+        let there = self.heard_in(service, slot).into_iter().filter(|observed| observed.node == node);
+        for (of, amount) in there.flat_map(|observed| observed.takes) {
+            *held.entry(of).or_default() += amount;
+        }
+        held
     }
 
     pub fn take(&mut self, key: &InstanceKey, leases: Vec<Lease>) {
@@ -247,13 +332,64 @@ impl<'a> Draft<'a> {
 
     // the owner's memory
 
+    /// What was heard of an instance.
+    pub fn heard(&self, key: &InstanceKey) -> Option<&Observed> {
+        match self.heard.get(key) {
+            Some(drafted) => drafted.as_ref(),
+            None => self.core.heard.get(key),
+        }
+    }
+
+    pub fn hear(&mut self, key: &InstanceKey, observed: Option<Observed>) {
+        self.heard.insert(key, observed);
+    }
+
+    /// What was heard of the instances of one slot.
+    pub fn heard_in(&self, service: ServiceId, slot: &SlotId) -> Vec<Observed> {
+        let before = self.core.heard.of_slot(service, slot).map(|(fence, _)| fence);
+        let drafted = self.heard.of_slot(service, slot).map(|(fence, _)| fence);
+        let fences: BTreeSet<Fence> = before.chain(drafted).collect();
+        let key = |fence| InstanceKey { service, slot: slot.clone(), fence };
+        fences.into_iter().filter_map(|fence| self.heard(&key(fence)).cloned()).collect()
+    }
+
+    /// The slots of a service of which anything was heard.
+    pub fn heard_slots(&self, service: ServiceId) -> BTreeSet<SlotId> {
+        let before = self.core.heard.of(service).map(|(key, _)| key.slot);
+        before.chain(self.heard.of(service).map(|(key, _)| key.slot)).collect()
+    }
+
+    /// Which version of a record a node was last heard to hold.
+    pub fn holds(&self, service: ServiceId, node: NodeId) -> Option<Stamp> {
+        let key = (service, node);
+        self.holds.get(&key).or_else(|| self.core.holds.get(&key)).copied()
+    }
+
+    pub fn mark_holds(&mut self, service: ServiceId, node: NodeId, stamp: Stamp) {
+        if self.holds(service, node) < Some(stamp) {
+            self.holds.insert((service, node), stamp);
+        }
+    }
+
+    /// Every node that takes on something new, this one first.
     pub fn facts(&self) -> Vec<Facts<'a>> {
-        vec![Facts {
+        let usable = &self.outlook().usable;
+        let own = usable.contains(&self.me()).then(|| Facts {
             node: self.me(),
             capabilities: self.core.offered(),
             engines: &self.core.engines,
             held: self.held().clone(),
-        }]
+        });
+        let others = usable.iter().filter_map(|node| {
+            let facts = self.core.membership.peers.get(node)?.facts.as_ref()?;
+            Some(Facts {
+                node: *node,
+                capabilities: facts.capabilities.iter().collect(),
+                engines: &facts.engines,
+                held: facts.held.clone(),
+            })
+        });
+        own.into_iter().chain(others).collect()
     }
 
     pub fn refuses(&self, service: ServiceId, slot: &SlotId, node: NodeId) -> bool {
@@ -277,8 +413,51 @@ impl<'a> Draft<'a> {
         self.marks.push(Mark::Refused(key.service, key.slot.clone(), node, until));
     }
 
-    pub fn mark_reported(&mut self, report: Report) {
-        self.marks.push(Mark::Reported(report));
+    // the other nodes
+
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// This life counts as a later one from now on.
+    pub fn raise(&mut self, count: u64) {
+        self.incarnation.count = count;
+    }
+
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    pub fn change_standing(&mut self, change: impl FnOnce(&mut Standing)) {
+        change(Arc::make_mut(&mut self.standing));
+    }
+
+    pub fn outlook(&self) -> &Outlook {
+        match &self.watch {
+            Some(watch) => &watch.outlook,
+            None => &self.core.membership.watch.outlook,
+        }
+    }
+
+    pub fn watch(&self) -> &Watch {
+        self.watch.as_ref().unwrap_or(&self.core.membership.watch)
+    }
+
+    pub fn set_watch(&mut self, watch: Watch) {
+        self.watch = Some(watch);
+    }
+
+    /// An authorised other node.
+    pub fn peer(&mut self, node: NodeId) -> Option<&mut Peer> {
+        let known = self.core.membership.peers.get(&node)?;
+        Some(self.peers.entry(node).or_insert_with(|| known.clone()))
+    }
+
+    /// All of them, as they are after this step.
+    pub fn peers(&self) -> BTreeMap<NodeId, Peer> {
+        let mut peers = self.core.membership.peers.clone();
+        peers.extend(self.peers.iter().map(|(node, peer)| (*node, peer.clone())));
+        peers
     }
 
     // time and effects
@@ -302,13 +481,35 @@ impl<'a> Draft<'a> {
         id
     }
 
-    /// Says something to a node. What this node says to itself is heard in the same step.
+    /// Says something to a node. What this node says to itself is heard in the same step; a record goes out once, as
+    /// it is when the step is whole.
     pub fn send(&mut self, to: NodeId, message: PeerMessage) {
         match message {
             _ if to == self.me() => self.inbox.push_back((to, message)),
-            PeerMessage::Record(record) => drop(self.audience.insert((record.id, to))),
-            PeerMessage::Report(_) => self.effects.push(Effect::Send(to, message)),
+            PeerMessage::Record(record) => self.send_record(record.id, to),
+            _ => self.post(to, message),
         }
+    }
+
+    /// Sends the record of a service as it is when the step is whole.
+    pub fn send_record(&mut self, service: ServiceId, to: NodeId) {
+        if to != self.me() {
+            self.audience.insert((service, to));
+        }
+    }
+
+    /// Who is not authorised is told nothing.
+    fn post(&mut self, to: NodeId, message: PeerMessage) {
+        let incarnation = self.incarnation;
+        let Some(peer) = self.peer(to) else { return };
+        let number = match message {
+            PeerMessage::Beat(_) | PeerMessage::Resync | PeerMessage::Stale { .. } => 0,
+            _ => {
+                peer.posted += 1;
+                peer.posted
+            }
+        };
+        self.effects.push(Effect::Send(to, Letter { incarnation, number, message }));
     }
 
     pub fn next_message(&mut self) -> Option<(NodeId, PeerMessage)> {

@@ -10,9 +10,9 @@ use crate::attempt::Attempt;
 use crate::draft::Draft;
 use crate::id::{EngineName, NodeId, ServiceId};
 use crate::instance::Report;
+use crate::peer::PeerMessage;
 use crate::record::{Desired, Dismissed, InstanceKey, ServiceRecord, SlotId};
 use crate::run::Run;
-use crate::step::PeerMessage;
 
 /// What should become of an instance, as its record says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) enum Wish {
     Halt,
     /// It is no more.
     End,
+    /// Nobody judges it: it is left as it is, and its owner is told of it.
+    Leave,
 }
 
 /// Brings everything this node has of a service one step nearer to its record, and reports what changed.
@@ -39,6 +41,7 @@ pub(crate) fn follow(draft: &mut Draft<'_>, service: ServiceId) {
     let Some(record) = draft.record(service) else { return };
     let wide = |record: &ServiceRecord| (record.desired, record.has_failed());
     match draft.core.records.get(&service) {
+        Some(before) if before.stamp.owner != record.stamp.owner => retell(draft, service),
         Some(before) if **before != *record && wide(before) == wide(&record) => {
             let mut keys = BTreeSet::new();
             for slot in changed(before, &record) {
@@ -50,6 +53,16 @@ pub(crate) fn follow(draft: &mut Draft<'_>, service: ServiceId) {
         }
         _ => reconcile(draft, service),
     }
+}
+
+/// Tells the owner again how everything is that this node has of a service, told before or not.
+pub(crate) fn retell(draft: &mut Draft<'_>, service: ServiceId) {
+    for key in draft.known(service) {
+        if let Some(run) = draft.run(&key).filter(|run| run.told.is_some()) {
+            draft.set_run(&key, Some(Run { told: None, ..run }));
+        }
+    }
+    reconcile(draft, service);
 }
 
 /// The slots of which two versions of a record do not say the same.
@@ -67,27 +80,37 @@ fn changed<'r>(before: &'r ServiceRecord, now: &'r ServiceRecord) -> BTreeSet<&'
     assigned.chain(ended).chain(dismissed.map(|dismissed| &dismissed.slot)).collect()
 }
 
-/// Does so for one instance alone.
+/// Does so for one instance and the others of its slot, which may wait for it.
 pub(crate) fn attend(draft: &mut Draft<'_>, key: &InstanceKey) {
     if let Some(record) = draft.record(key.service) {
-        review(draft, &record, [key.clone()]);
+        let mut keys = draft.known_in(key.service, &key.slot);
+        keys.insert(key.clone());
+        review(draft, &record, keys);
     }
 }
 
+/// Those that are to run come last: they may have what the others give back.
 fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIterator<Item = InstanceKey>) {
     draft.touch(record.id);
     let orders = Orders::of(record, draft.me());
-    let mut report = Report::default();
-    for key in keys {
-        let Some(wish) = orders.wish(&key) else { continue };
+    let mut report = Report::of(record.id, Some(record.stamp));
+    let wishes = keys.into_iter().filter_map(|key| Some((orders.wish(draft, &key)?, key)));
+    let (last, first): (Vec<_>, Vec<_>) = wishes.partition(|(wish, _)| *wish == Wish::Run);
+    for (wish, key) in first.into_iter().chain(last) {
         let run = draft.run(&key);
         let Some(engine) = engine_of(draft, &orders, &key, run.as_ref()) else { continue };
-        let is_behind = wish == Wish::Run && orders.leaving(&key.slot).next().is_some();
+        let is_behind = wish == Wish::Run && (orders.leaves(&key.slot) || others_hold(draft, &key));
         Attempt { draft, record, key: &key, engine, is_behind, report: &mut report }.advance(wish, run);
     }
     if !report.is_empty() {
         draft.send(record.stamp.owner, PeerMessage::Report(report));
     }
+}
+
+/// Whether another attempt of the slot, which nobody ordered to end, still holds what the slot takes.
+fn others_hold(draft: &Draft<'_>, key: &InstanceKey) -> bool {
+    let mut others = draft.known_in(key.service, &key.slot).into_iter().filter(|other| other != key);
+    others.any(|other| draft.has_leases(&other))
 }
 
 /// Where an instance is, or is to be: as it is seen, as it is assigned, as it was last told.
@@ -118,28 +141,42 @@ impl<'r> Orders<'r> {
         Self { record, me, failed: record.has_failed(), dismissed }
     }
 
-    /// `None`: the record does not judge it; absence is no evidence.
-    fn wish(&self, key: &InstanceKey) -> Option<Wish> {
+    /// `None`: the record says nothing about it, and there is nothing to tell.
+    fn wish(&self, draft: &Draft<'_>, key: &InstanceKey) -> Option<Wish> {
         if self.record.desired != Desired::Running || self.dismissal(key).is_some() {
             return Some(Wish::End);
         }
-        let assigned = self.record.slots.get(&key.slot)?;
         let over = self.failed || self.record.ended.contains_key(&key.slot);
-        let wish = if over { Wish::Halt } else { Wish::Run };
-        (assigned.node == self.me && assigned.fence == key.fence).then_some(wish)
+        if self.assigned(key).is_some() {
+            return Some(if over { Wish::Halt } else { Wish::Run });
+        }
+        (draft.seen(key).is_some() || draft.run(key).is_some()).then_some(Wish::Leave)
+    }
+
+    /// The engine on which this node is to run it: for the slot, or until the slot's own attempt runs elsewhere.
+    fn assigned(&self, key: &InstanceKey) -> Option<&'r EngineName> {
+        let assigned = self.record.slots.get(&key.slot)?;
+        if (assigned.node, assigned.fence) == (self.me, key.fence) {
+            return Some(&assigned.engine);
+        }
+        let former = assigned.from.as_ref()?;
+        ((former.node, former.fence) == (self.me, key.fence)).then_some(&former.engine)
     }
 
     fn engine(&self, key: &InstanceKey) -> Option<&'r EngineName> {
-        let assigned = self.record.slots.get(&key.slot).filter(|assigned| assigned.fence == key.fence);
-        let dismissed = || self.dismissal(key).map(|dismissed| &dismissed.engine);
-        assigned.map(|assigned| &assigned.engine).or_else(dismissed)
+        self.assigned(key).or_else(|| self.dismissal(key).map(|dismissed| &dismissed.engine))
     }
 
     fn dismissal(&self, key: &InstanceKey) -> Option<&'r Dismissed> {
         self.leaving(&key.slot).find(|dismissed| dismissed.fence == key.fence)
     }
 
-    /// The attempts of a slot that are on their way out.
+    /// Whether an attempt of a slot is on its way out.
+    fn leaves(&self, slot: &SlotId) -> bool {
+        self.leaving(slot).next().is_some()
+    }
+
+    /// Those attempts.
     fn leaving(&self, slot: &SlotId) -> impl Iterator<Item = &'r Dismissed> {
         let first = self.dismissed.partition_point(|dismissed| dismissed.slot < *slot);
         self.dismissed[first..].iter().copied().take_while(move |dismissed| dismissed.slot == *slot)

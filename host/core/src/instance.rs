@@ -1,8 +1,9 @@
 //! What engines show: observed, never stored.
 
-use crate::id::{EngineName, Millis, NodeId};
+use crate::capability::CapId;
+use crate::id::{EngineName, Millis, NodeId, ServiceId};
 use crate::reason::{Code, Reason};
-use crate::record::InstanceKey;
+use crate::record::{Ended, InstanceKey, RevisionOrder, Stamp};
 
 /// What an engine really runs for a slot, as last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Instance {
     pub engine: EngineName,
     /// What the engine calls it.
     pub handle: String,
+    /// What it was made from, read from its labels; `None` where nobody wrote it there.
+    pub revision: Option<RevisionOrder>,
     /// Its state.
     pub seen: Seen,
     /// What the engine says about it, for people.
@@ -86,8 +89,12 @@ impl Exit {
 }
 
 /// What an executor tells the owner of a service: what it sees, and what it decided. Only changes are told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
+    /// Of this service.
+    pub service: ServiceId,
+    /// The version of its record that this node holds.
+    pub holds: Option<Stamp>,
     /// Instances as they are now.
     pub instances: Vec<Observed>,
     /// Attempts this node will not run, and why.
@@ -95,7 +102,7 @@ pub struct Report {
     /// Attempts that are no more and never will be again on this node.
     pub gone: Vec<InstanceKey>,
     /// Attempts whose end is final.
-    pub ended: Vec<(InstanceKey, crate::record::Ended)>,
+    pub ended: Vec<(InstanceKey, Ended)>,
 }
 
 /// One instance as its owner knows it.
@@ -109,6 +116,10 @@ pub struct Observed {
     pub engine: EngineName,
     /// What the engine calls it; empty while there is none.
     pub handle: String,
+    /// What it holds of its node's capabilities.
+    pub takes: Vec<(CapId, u64)>,
+    /// What it was made from, where its engine has it.
+    pub revision: Option<RevisionOrder>,
     /// In this state; `None` while the engine has not shown it yet.
     pub seen: Option<Seen>,
     /// Why it is not as wanted, where it is not.
@@ -120,9 +131,27 @@ pub struct Observed {
 }
 
 impl Report {
-    /// Whether there is nothing to tell.
+    /// That a version of a record is held, and nothing else yet.
+    pub(crate) fn of(service: ServiceId, holds: Option<Stamp>) -> Self {
+        let (instances, refused, gone, ended) = Default::default();
+        Self { service, holds, instances, refused, gone, ended }
+    }
+
+    /// Whether it tells of no instance.
     pub fn is_empty(&self) -> bool {
-        let Self { instances, refused, gone, ended } = self;
+        let Self { service: _, holds: _, instances, refused, gone, ended } = self;
         instances.is_empty() && refused.is_empty() && gone.is_empty() && ended.is_empty()
+    }
+}
+
+impl Observed {
+    /// Whether it does its work, as far as its engine shows.
+    pub(crate) fn runs(&self) -> bool {
+        self.seen == Some(Seen::Running)
+    }
+
+    /// Whether there is, or may be, a process of it.
+    pub(crate) fn may_live(&self) -> bool {
+        self.seen.is_none_or(|seen| seen.is_live() || seen == Seen::Stopping)
     }
 }

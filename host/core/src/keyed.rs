@@ -45,6 +45,12 @@ impl<T> Keyed<T> {
         self.0.remove(key)
     }
 
+    /// Removes the entries of one service.
+    pub fn remove_all(&mut self, service: ServiceId) {
+        let keys: Vec<InstanceKey> = self.of(service).map(|(key, _)| key).collect();
+        keys.iter().for_each(|key| drop(self.0.remove(key)));
+    }
+
     /// The entries of one service, in the order of their slots.
     pub fn of(&self, service: ServiceId) -> impl Iterator<Item = (InstanceKey, &T)> {
         let least = SlotId { image: ImageKey::least(), place: Place::Ordinal(0) };

@@ -4,6 +4,9 @@
 //! [`Input`](step::Input); the node's loop lets the core [`note`](Core::note) it, [`decide`](Core::decide) on a
 //! [`Step`](step::Step), commits that step, lets the core [`apply`](Core::apply) it, and only then holds its effects.
 //!
+//! Nodes speak by [`Letter`](peer::Letter)s. What a node knows of the others is its outlook (`membership`); who owns a
+//! service when its owner is gone is decided in `succession`.
+//!
 //! Two roles are kept apart, also on one node: the *owner* of a service (`owner`) decides which node runs which slot;
 //! the *executor* (`executor`) runs what is assigned to its node. They speak only by
 //! [`ServiceRecord`](record::ServiceRecord) and [`Report`](instance::Report).
@@ -19,8 +22,11 @@ mod executor;
 pub mod id;
 pub mod instance;
 mod keyed;
+mod mail;
+mod membership;
 mod needs;
 mod owner;
+pub mod peer;
 mod placement;
 pub mod project;
 pub mod reason;
@@ -30,6 +36,8 @@ mod run;
 pub mod spec;
 mod state;
 pub mod step;
+mod succession;
 
-pub use restart::Tuning;
-pub use state::{Core, EngineView, Identity};
+pub use membership::Standing;
+pub use restart::{Tuning, Witness};
+pub use state::{Core, Engine, EngineView, Identity, Stored};

@@ -25,19 +25,18 @@ pub(crate) struct Choice {
     pub engine: EngineName,
 }
 
-/// The first node of `candidates` that satisfies the image; `credit` is what its slot holds already.
+/// The first node of `candidates` that satisfies the image; beside each is what the image's slot holds there already.
 /// What it takes beyond that is put down in that node's facts, so that the next slot is placed beside it.
 ///
 /// # Errors
 /// Why none of them fits.
 pub(crate) fn choose<'f, 'a: 'f>(
     image: &ImageSpec,
-    candidates: impl IntoIterator<Item = &'f mut Facts<'a>>,
-    credit: &Taken,
+    candidates: impl IntoIterator<Item = (&'f mut Facts<'a>, Taken)>,
 ) -> Result<Choice, Vec<Reason>> {
     let mut why_not = Vec::new();
-    for facts in candidates {
-        match examine(image, facts, credit) {
+    for (facts, credit) in candidates {
+        match examine(image, facts, &credit) {
             Ok((engine, taken)) => {
                 for (of, amount) in taken {
                     let own = credit.get(&of).copied().unwrap_or(0);

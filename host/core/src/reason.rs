@@ -36,6 +36,8 @@ codes! {
     WaitingEngine = "waiting.engine",
     /// The node that would run it refused it.
     WaitingAdmission = "waiting.admission",
+    /// It must not run twice, and a node where it may run is not heard.
+    WaitingNode = "waiting.node",
     /// It waits for its next start after an end.
     RestartBackoff = "restart.backoff",
     /// The engine does not answer; nothing is concluded from that.

@@ -31,6 +31,10 @@ pub struct ServiceRecord {
     pub dismissed: BTreeSet<Dismissed>,
     /// The line of succession, the owner first.
     pub holders: Vec<NodeId>,
+    /// Whom the owner asks to open the next epoch. It writes nothing more in this one.
+    pub heir: Option<NodeId>,
+    /// Not every known node was heard holding this epoch yet: one of them may still run a pinned slot that has no node.
+    pub unproven: bool,
     /// Slots whose end is final, whatever an engine still shows.
     pub ended: BTreeMap<SlotId, Ended>,
 }
@@ -55,6 +59,8 @@ pub struct Revision {
     pub spec: Arc<Spec>,
     /// Replica counts set by `scale` since the blueprint was written.
     pub scaled: BTreeMap<ImageKey, u16>,
+    /// For each image of the spec, in its order, the revision that last changed it.
+    pub since: Vec<RevisionOrder>,
 }
 
 /// Orders specs by themselves: number first.
@@ -138,8 +144,25 @@ pub struct Assignment {
     pub engine: EngineName,
     /// The attempt.
     pub fence: Fence,
-    /// The number of the revision it was made for.
-    pub revision: u32,
+    /// The revision that last changed its image when it was made.
+    pub revision: RevisionOrder,
+    /// It takes an exclusive capability: nobody else may run the slot while this instance may live.
+    pub pinned: bool,
+    /// In a move, the attempt that goes on until this one runs.
+    pub from: Option<Former>,
+}
+
+/// The attempt that a move replaces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// Where it runs,
+    pub node: NodeId,
+    /// on this engine,
+    pub engine: EngineName,
+    /// as this attempt,
+    pub fence: Fence,
+    /// of this revision.
+    pub revision: RevisionOrder,
 }
 
 /// One instance that its owner allows to stop.
@@ -183,9 +206,22 @@ impl ServiceRecord {
 
     /// Whether it says anything about an instance; what it does not judge is left alone.
     pub fn judges(&self, key: &InstanceKey) -> bool {
-        let assigned = || self.slots.get(&key.slot).is_some_and(|assigned| assigned.fence == key.fence);
+        let assigned = || self.slots.get(&key.slot).is_some_and(|assigned| assigned.names(key.fence));
         let dismissed = || self.dismissed.iter().any(|d| d.slot == key.slot && d.fence == key.fence);
         key.service == self.id && (self.desired != Desired::Running || assigned() || dismissed())
+    }
+
+    /// The nodes it says something to: the line of succession, and whoever runs or ran something of it.
+    pub fn audience(&self) -> BTreeSet<NodeId> {
+        let mut nodes: BTreeSet<NodeId> = self.holders.iter().copied().collect();
+        nodes.insert(self.stamp.owner);
+        nodes.extend(self.heir);
+        for assigned in self.slots.values() {
+            nodes.insert(assigned.node);
+            nodes.extend(assigned.from.as_ref().map(|former| former.node));
+        }
+        nodes.extend(self.dismissed.iter().map(|dismissed| dismissed.node));
+        nodes
     }
 
     /// Whether it is deleted.
@@ -229,6 +265,21 @@ impl ServiceRecord {
 }
 
 impl Revision {
+    /// The revision that last changed an image.
+    pub fn since(&self, image: &ImageKey) -> RevisionOrder {
+        let at = self.spec.images.iter().position(|spec| spec.key == *image);
+        at.and_then(|at| self.since.get(at)).copied().unwrap_or(self.order)
+    }
+
+    /// The revision in which `spec` follows this one: an image that is the same but for its count keeps its instances.
+    pub fn followed_by(&self, spec: &Arc<Spec>, order: RevisionOrder) -> Self {
+        let since = spec.images.iter().map(|image| match self.spec.image(&image.key) {
+            Some(before) if before.makes_the_same(image) => self.since(&image.key),
+            _ => order,
+        });
+        Self { order, spec: Arc::clone(spec), scaled: BTreeMap::new(), since: since.collect() }
+    }
+
     /// How many slots that image has; 0 when the spec has no such image.
     pub fn replicas(&self, image: &ImageKey) -> u16 {
         let crate::spec::Replicas::Count(count) = match self.spec.image(image) {
@@ -236,6 +287,13 @@ impl Revision {
             None => return 0,
         };
         self.scaled.get(image).copied().unwrap_or(count)
+    }
+}
+
+impl Assignment {
+    /// Whether it lets an attempt run, as the slot's own or as the one it takes over from.
+    pub fn names(&self, fence: Fence) -> bool {
+        self.fence == fence || self.from.as_ref().is_some_and(|former| former.fence == fence)
     }
 }
 
@@ -251,6 +309,14 @@ impl fmt::Display for Fence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Incarnation { count, nonce } = self.writer;
         write!(f, "{}.{}.{count}-{nonce:08x}.{}", self.epoch, self.owner, self.n)
+    }
+}
+
+/// `number.epoch.owner.count-nonce`, as it stands in the label `motey.revision`; the nonce is hexadecimal.
+impl fmt::Display for RevisionOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Incarnation { count, nonce } = self.writer;
+        write!(f, "{}.{}.{}.{count}-{nonce:08x}", self.number, self.epoch, self.owner)
     }
 }
 
@@ -289,6 +355,24 @@ impl FromStr for Fence {
     }
 }
 
+impl FromStr for RevisionOrder {
+    type Err = NotAKey;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let mut parts = text.split('.');
+            let number = parts.next()?.parse().ok()?;
+            let epoch = parts.next()?.parse().ok()?;
+            let owner = parts.next()?.parse().ok()?;
+            let (count, nonce) = parts.next()?.split_once('-')?;
+            let writer =
+                Incarnation { count: count.parse().ok()?, nonce: u32::from_str_radix(nonce, 16).ok()? };
+            parts.next().is_none().then_some(Self { number, epoch, owner, writer })
+        };
+        parse().ok_or_else(|| NotAKey(text.into(), "revision (number.epoch.owner.count-nonce)"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,6 +387,8 @@ mod tests {
         let writer = Incarnation { count: 3, nonce: 0xbeef };
         let fence = Fence { epoch: 1, owner: owner(7), writer, n: 42 };
         assert_eq!(fence.to_string().parse(), Ok(fence));
+        let order = RevisionOrder { number: 2, epoch: 1, owner: owner(7), writer };
+        assert_eq!(order.to_string().parse(), Ok(order));
         let slot: SlotId = "a-b-12".parse().expect("a slot");
         assert_eq!(slot.to_string(), "a-b-12");
         assert!("1.x.3-beef.4".parse::<Fence>().is_err());

@@ -1,4 +1,4 @@
-//! How long to wait before the next try, and when to give up.
+//! The figures an operator may set: how long to wait before the next try, when to give up, when a node counts as dead.
 
 use crate::id::Millis;
 
@@ -13,11 +13,32 @@ pub struct Tuning {
     pub restart_delay_most: u64,
     /// An instance that ran so long is healthy: its earlier ends no longer count.
     pub stable_after: u64,
+    /// A node that nobody heard for so long counts as dead.
+    pub dead_after: u64,
+    /// Who must be heard before this node acts for others.
+    pub witness: Witness,
+}
+
+/// What gives a node permission to act for a silent one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Witness {
+    /// It hears more than half of the known nodes; at exactly half, it has a session with the first broker.
+    #[default]
+    Majority,
+    /// Nothing: less is down, more runs twice during a split.
+    None,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { restart_attempts: 10, restart_delay: 1_000, restart_delay_most: 60_000, stable_after: 60_000 }
+        Self {
+            restart_attempts: 10,
+            restart_delay: 1_000,
+            restart_delay_most: 60_000,
+            stable_after: 60_000,
+            dead_after: 20_000,
+            witness: Witness::Majority,
+        }
     }
 }
 

@@ -60,6 +60,13 @@ pub struct ImageSpec {
     pub restart: Restart,
 }
 
+impl ImageSpec {
+    /// Whether instances of one are instances of the other: all is the same but how many there are.
+    pub fn makes_the_same(&self, other: &Self) -> bool {
+        *self == Self { replicas: self.replicas, ..other.clone() }
+    }
+}
+
 /// The most slots of one image.
 pub const MAX_REPLICAS: u16 = 1_000;
 

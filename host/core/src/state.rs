@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use crate::capability::{CapId, Capability, Lease};
 use crate::id::{EngineName, Millis, NodeId, ServiceId};
-use crate::instance::{Instance, Observed, Report, Seen};
+use crate::instance::{Instance, Observed, Seen};
 use crate::keyed::Keyed;
+use crate::membership::{BEATS, Membership, Outlook, Standing};
 use crate::needs::Taken;
-use crate::record::{Incarnation, InstanceKey, ServiceRecord, SlotId};
+use crate::peer::{Duty, NodeFacts};
+use crate::record::{Incarnation, InstanceKey, Revision, ServiceRecord, SlotId, Stamp};
 use crate::restart::Tuning;
 use crate::run::Run;
 use crate::step::{Committed, Dropped, Effect, EngineError, EngineState, Input, Mark, Txn};
@@ -31,6 +33,9 @@ pub struct Core {
     // by decision: equal to the store
     pub(crate) records: BTreeMap<ServiceId, Arc<ServiceRecord>>,
     pub(crate) leases: Keyed<Vec<Lease>>,
+    pub(crate) dead: Keyed<()>,
+    pub(crate) kept: BTreeMap<ServiceId, Arc<Revision>>,
+    pub(crate) standing: Arc<Standing>,
 
     // observed here
     pub(crate) capabilities: BTreeMap<String, Vec<Capability>>,
@@ -45,6 +50,8 @@ pub struct Core {
     // what the owner heard
     pub(crate) heard: Keyed<Observed>,
     pub(crate) refused: BTreeMap<(ServiceId, SlotId, NodeId), Millis>,
+    pub(crate) holds: BTreeMap<(ServiceId, NodeId), Stamp>,
+    pub(crate) membership: Membership,
 
     // derived from the above
     pub(crate) held: Taken,
@@ -55,11 +62,30 @@ pub struct Core {
     pub(crate) calls: u64,
 }
 
+/// What a store gives back to a core.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Stored {
+    pub records: Vec<ServiceRecord>,
+    pub leases: Vec<Lease>,
+    pub dead: Vec<InstanceKey>,
+    pub kept: Vec<(ServiceId, Revision)>,
+    pub standing: Standing,
+}
+
 /// What is known of an engine.
-#[derive(Clone, Debug)]
-pub(crate) enum Engine {
-    Up { features: BTreeSet<String> },
-    Down { message: String },
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// It answers.
+    Up {
+        /// What it is able to do.
+        features: BTreeSet<String>,
+    },
+    /// It does not answer.
+    Down {
+        /// Why, for people.
+        message: String,
+    },
 }
 
 /// An engine as clients see it.
@@ -76,17 +102,15 @@ pub struct EngineView<'a> {
 impl Core {
     /// A core that knows what its store holds, and nothing of the world yet. A tick is due at once: all that lives
     /// is looked at, also where no engine ever comes.
-    pub fn new(
-        me: Identity,
-        tuning: Tuning,
-        records: impl IntoIterator<Item = ServiceRecord>,
-        leases: impl IntoIterator<Item = Lease>,
-    ) -> Self {
+    pub fn new(me: Identity, tuning: Tuning, stored: Stored) -> Self {
         let mut core = Self {
             me,
             tuning,
             records: BTreeMap::new(),
             leases: Keyed::default(),
+            dead: Keyed::default(),
+            kept: stored.kept.into_iter().map(|(service, revision)| (service, Arc::new(revision))).collect(),
+            standing: Arc::new(stored.standing),
             capabilities: BTreeMap::new(),
             engines: BTreeMap::new(),
             seen: Keyed::default(),
@@ -94,16 +118,20 @@ impl Core {
             runs: Keyed::default(),
             heard: Keyed::default(),
             refused: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            membership: Membership::default(),
             held: Taken::new(),
             waiting: BTreeSet::new(),
             due: BTreeSet::new(),
             fences: 0,
             calls: 0,
         };
-        records.into_iter().for_each(|record| core.remember(&Arc::new(record)));
+        stored.records.into_iter().for_each(|record| core.remember(&Arc::new(record)));
         let living = core.records.values().filter(|record| !record.is_over());
         core.due = living.map(|record| (Millis(0), record.id)).collect();
-        leases.into_iter().for_each(|lease| core.take(&lease));
+        stored.leases.into_iter().for_each(|lease| core.take(&lease));
+        stored.dead.iter().for_each(|key| core.dead.insert(key, ()));
+        core.membership.watch.outlook = Arc::new(core.alone());
         core
     }
 
@@ -125,7 +153,36 @@ impl Core {
                     self.note_answer(key, result);
                 }
             }
+            Input::Members(all) => self.note_members(all),
+            Input::Broker(present) => self.membership.broker.clone_from(present),
             Input::Asked { .. } | Input::Peer { .. } | Input::Tick => {}
+        }
+    }
+
+    /// Whoever is no longer authorised is as if it had never spoken.
+    fn note_members(&mut self, all: &BTreeSet<NodeId>) {
+        let alone = all.iter().all(|node| *node == self.me.node);
+        self.membership.members = if alone { BTreeSet::new() } else { all.clone() };
+        self.membership.peers.retain(|node, _| all.contains(node));
+        for node in self.membership.members.iter().filter(|node| **node != self.me.node) {
+            self.membership.peers.entry(*node).or_default();
+        }
+        if alone {
+            self.membership.watch.outlook = Arc::new(self.alone());
+        }
+    }
+
+    /// How a node looks at the world that stands alone.
+    fn alone(&self) -> Outlook {
+        let me = BTreeSet::from([self.me.node]);
+        let usable = if self.standing.duty == Duty::Operate { me.clone() } else { BTreeSet::new() };
+        Outlook {
+            known: me.clone(),
+            live: me.clone(),
+            heard: me,
+            usable,
+            settled: true,
+            ..Outlook::default()
         }
     }
 
@@ -198,6 +255,22 @@ impl Core {
     }
 
     fn apply_txn(&mut self, txn: &Txn) {
+        if let Some(incarnation) = txn.incarnation {
+            self.me.incarnation = incarnation;
+        }
+        if let Some(standing) = &txn.standing {
+            self.standing = Arc::clone(standing);
+            if !self.is_in_cluster() {
+                self.membership.watch.outlook = Arc::new(self.alone());
+            }
+        }
+        for (service, revision) in &txn.kept {
+            match revision {
+                Some(revision) => drop(self.kept.insert(*service, Arc::clone(revision))),
+                None => drop(self.kept.remove(service)),
+            }
+        }
+        txn.dead.iter().for_each(|key| self.dead.insert(key, ()));
         txn.freed.iter().for_each(|key| self.free(key));
         txn.taken.iter().for_each(|lease| self.take(lease));
         txn.records.values().for_each(|record| self.remember(record));
@@ -207,7 +280,11 @@ impl Core {
         match mark {
             Mark::Run(key, Some(run)) => self.runs.insert(&key, *run),
             Mark::Run(key, None) => drop(self.runs.remove(&key)),
-            Mark::Reported(report) => self.hear(report),
+            Mark::Heard(key, Some(observed)) => self.heard.insert(&key, *observed),
+            Mark::Heard(key, None) => drop(self.heard.remove(&key)),
+            Mark::Holds(service, node, stamp) => drop(self.holds.insert((service, node), stamp)),
+            Mark::Peer(node, peer) => drop(self.membership.peers.insert(node, *peer)),
+            Mark::Watch(watch) => self.membership.watch = *watch,
             Mark::Fences(n) => self.fences = n,
             Mark::Calls(n) => self.calls = n,
             Mark::Refused(service, slot, node, until) => {
@@ -226,20 +303,15 @@ impl Core {
         }
     }
 
-    fn hear(&mut self, report: Report) {
-        for observed in report.instances {
-            let key = observed.key.clone();
-            self.heard.insert(&key, observed);
-        }
-        let refused = report.refused.iter().map(|(key, _)| key);
-        refused.chain(&report.gone).for_each(|key| drop(self.heard.remove(key)));
-    }
-
     fn remember(&mut self, record: &Arc<ServiceRecord>) {
         if record.waits() {
             self.waiting.insert(record.id);
         } else {
             self.waiting.remove(&record.id);
+        }
+        if record.is_absent() {
+            self.dead.remove_all(record.id);
+            self.kept.remove(&record.id);
         }
         self.records.insert(record.id, Arc::clone(record));
     }
@@ -272,7 +344,19 @@ impl Core {
 
     /// When the next [`Input::Tick`] has something to do; `None` while nothing waits for time.
     pub fn next_due(&self) -> Option<Millis> {
-        self.due.first().map(|(at, _)| *at)
+        let service = self.due.first().map(|(at, _)| *at);
+        service.into_iter().chain(self.beat_due()).min()
+    }
+
+    /// When the next sign of life is due; `None` on a node that stands alone.
+    pub(crate) fn beat_due(&self) -> Option<Millis> {
+        let last = self.membership.watch.last_beat;
+        let next = last.map_or(Millis(0), |last| last.after(self.tuning.dead_after / BEATS));
+        self.is_in_cluster().then_some(next)
+    }
+
+    pub(crate) fn is_in_cluster(&self) -> bool {
+        !self.membership.members.is_empty()
     }
 
     pub(crate) fn due_until(&self, now: Millis) -> BTreeSet<ServiceId> {
@@ -322,6 +406,20 @@ impl Core {
     /// An instance of this node as its engine last showed it.
     pub fn instance(&self, key: &InstanceKey) -> Option<&Instance> {
         self.seen.get(key)
+    }
+
+    /// What this node offers, as others are told.
+    pub(crate) fn facts(&self) -> NodeFacts {
+        NodeFacts {
+            capabilities: self.capabilities().cloned().collect(),
+            engines: self.engines.clone(),
+            held: self
+                .held
+                .iter()
+                .filter(|(_, amount)| **amount > 0)
+                .map(|(of, n)| (of.clone(), *n))
+                .collect(),
+        }
     }
 
     pub(crate) fn offered(&self) -> Vec<&Capability> {

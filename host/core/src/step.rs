@@ -34,9 +34,11 @@ use std::sync::Arc;
 
 use crate::capability::{Capability, Lease};
 use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
-use crate::instance::{Instance, Report};
+use crate::instance::{Instance, Observed};
+use crate::membership::{Peer, Standing, Watch};
+use crate::peer::{Duty, Letter};
 use crate::reason::Reason;
-use crate::record::{InstanceKey, ServiceRecord, SlotId};
+use crate::record::{Incarnation, InstanceKey, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
 use crate::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Spec};
 
@@ -52,11 +54,15 @@ pub enum Input {
     },
     /// A message of another node.
     Peer {
-        /// Who sent it.
+        /// Who sent it, as the transport has proved.
         from: NodeId,
         /// What it says.
-        message: PeerMessage,
+        letter: Letter,
     },
+    /// The authorised nodes, all of them, this one too. A node that was told of no other stands alone.
+    Members(BTreeSet<NodeId>),
+    /// Who is present at the first broker; `None` while there is no session with it.
+    Broker(Option<BTreeSet<NodeId>>),
     /// A source's full set of capabilities; what is missing in it is no longer offered.
     Capabilities {
         /// Who reports.
@@ -123,8 +129,24 @@ pub enum Request {
         /// that many.
         count: u16,
     },
-    /// Stop all and forget it; a tombstone remains.
+    /// Another spec for a service that lives: images that are not the same get new instances.
+    Update {
+        /// Of this service,
+        id: ServiceId,
+        /// its new spec.
+        spec: Arc<Spec>,
+    },
+    /// Stop all and forget it; a tombstone remains. Any node that holds the record may be asked.
     Delete(ServiceId),
+    /// What this node takes on from now on.
+    Duty(Duty),
+    /// A node that is gone for good is given up, or taken back.
+    Forget {
+        /// Which one.
+        node: NodeId,
+        /// False: it is taken back.
+        forgotten: bool,
+    },
 }
 
 /// What is answered to a client.
@@ -134,6 +156,8 @@ pub enum Answer {
     Accepted(ServiceId),
     /// It was so already; nothing was written.
     Unchanged(ServiceId),
+    /// What was asked of this node itself is committed.
+    Done,
     /// It is not done, and why.
     Refused(Refusal),
 }
@@ -144,6 +168,18 @@ pub enum Refusal {
     /// Nobody deployed it here: this node does not own it.
     #[error("no service has the id {0}")]
     Unknown(ServiceId),
+    /// Another node answers for it: in an epoch only the owner writes.
+    #[error("the service {0} is owned by node {1}; ask there")]
+    Elsewhere(ServiceId, NodeId),
+    /// It is on its way to another owner.
+    #[error("the service {0} is being handed over to node {1}; ask again in a moment")]
+    HandedOver(ServiceId, NodeId),
+    /// A node that lives is not given up.
+    #[error("node {0} is heard; switch it off first, or drain it")]
+    Heard(NodeId),
+    /// Nobody is forgotten who was never there, and nobody forgets itself.
+    #[error("node {0} is no other node of this cluster")]
+    NoSuchNode(NodeId),
     /// Ids are never reused.
     #[error("the service {0} was deleted; ids are never reused")]
     Deleted(ServiceId),
@@ -165,15 +201,6 @@ pub enum Refusal {
 
 fn join(reasons: &[Reason]) -> String {
     reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ")
-}
-
-/// What nodes say to each other; the owner and the executor on one node, too.
-#[derive(Clone, Debug)]
-pub enum PeerMessage {
-    /// Deploy, update, stop, delete: all is told by a record.
-    Record(Arc<ServiceRecord>),
-    /// What an executor sees and decided.
-    Report(Report),
 }
 
 /// What the node knows of an engine.
@@ -232,6 +259,15 @@ pub struct Txn {
     pub taken: Vec<Lease>,
     /// Instances whose leases, all of them, are freed.
     pub freed: BTreeSet<InstanceKey>,
+    /// Attempts that will never live (again) on this node, whatever a record says. Those of a deleted service need no
+    /// keeping: nothing follows a tombstone.
+    pub dead: BTreeSet<InstanceKey>,
+    /// Acknowledged revisions newer than the one in the record that won; `None`: the record has caught up.
+    pub kept: BTreeMap<ServiceId, Option<Arc<Revision>>>,
+    /// This life's incarnation, when it was raised.
+    pub incarnation: Option<Incarnation>,
+    /// What the node keeps about itself, when it changed.
+    pub standing: Option<Arc<Standing>>,
     /// The story, for people.
     pub journal: Vec<Event>,
     /// Whether any of it must survive the loss of power.
@@ -274,12 +310,24 @@ pub enum EventKind {
     RestartAsked,
     /// The number of its slots changed.
     Scaled,
+    /// It has a new revision.
+    Updated,
     /// It was deleted.
     Deleted,
+    /// It has another owner.
+    TakenOver,
+    /// Its owner asked another node to own it.
+    HandedOver,
     /// A slot got a node.
     Assigned,
     /// A node refused a slot.
     Refused,
+    /// The node of a slot is gone.
+    NodeLost,
+    /// A slot leaves a node that is to be empty.
+    Moved,
+    /// A slot has got an instance that ran already.
+    Adopted,
     /// An instance runs.
     Started,
     /// An instance ended.
@@ -302,9 +350,15 @@ impl EventKind {
         Self::StopAsked,
         Self::RestartAsked,
         Self::Scaled,
+        Self::Updated,
         Self::Deleted,
+        Self::TakenOver,
+        Self::HandedOver,
         Self::Assigned,
         Self::Refused,
+        Self::NodeLost,
+        Self::Moved,
+        Self::Adopted,
         Self::Started,
         Self::Exited,
         Self::CallFailed,
@@ -321,9 +375,15 @@ impl EventKind {
             Self::StopAsked => "stop-asked",
             Self::RestartAsked => "restart-asked",
             Self::Scaled => "scaled",
+            Self::Updated => "updated",
             Self::Deleted => "deleted",
+            Self::TakenOver => "taken-over",
+            Self::HandedOver => "handed-over",
             Self::Assigned => "assigned",
             Self::Refused => "refused",
+            Self::NodeLost => "node-lost",
+            Self::Moved => "moved",
+            Self::Adopted => "adopted",
             Self::Started => "started",
             Self::Exited => "exited",
             Self::CallFailed => "call-failed",
@@ -342,8 +402,10 @@ impl Txn {
 
     /// Whether there is nothing in it but its story.
     pub fn only_tells(&self) -> bool {
-        let Self { records, taken, freed, journal: _, durability: _ } = self;
-        records.is_empty() && taken.is_empty() && freed.is_empty()
+        let Self { records, taken, freed, dead, kept, incarnation, standing, journal: _, durability: _ } =
+            self;
+        let services = records.is_empty() && taken.is_empty() && freed.is_empty();
+        services && dead.is_empty() && kept.is_empty() && incarnation.is_none() && standing.is_none()
     }
 
     /// Whether it deletes or frees and adds nothing but its story: what a full disk must still let through.
@@ -357,8 +419,14 @@ impl Txn {
 pub(crate) enum Mark {
     /// How far the executor is with an instance; `None` once it is gone.
     Run(InstanceKey, Option<Box<Run>>),
-    /// What an executor told the owner.
-    Reported(Report),
+    /// What an executor told the owner of an instance; `None` once it is gone.
+    Heard(InstanceKey, Option<Box<Observed>>),
+    /// Which version of a record a node holds.
+    Holds(ServiceId, NodeId, Stamp),
+    /// What is known of another node.
+    Peer(NodeId, Box<Peer>),
+    /// How this node watches the others.
+    Watch(Box<Watch>),
     /// Numbers up to this are used in fences.
     Fences(u64),
     /// Ids up to this are used by calls.
@@ -379,7 +447,7 @@ pub enum Effect {
     /// Tell the one who asked.
     Answer(AskId, Answer),
     /// Tell another node.
-    Send(NodeId, PeerMessage),
+    Send(NodeId, Letter),
     /// Call an engine; it answers by [`Input::Answered`].
     Call(Call),
 }
@@ -415,8 +483,8 @@ pub enum EngineOp {
     Create {
         /// What it runs.
         image: Arc<ImageSpec>,
-        /// The number of the revision it belongs to.
-        revision: u32,
+        /// The revision it is made from.
+        revision: RevisionOrder,
     },
     /// Start it; also after it ended.
     Start,

@@ -4,13 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use motey_core::capability::{CapId, Lease};
 use motey_core::id::ServiceId;
-use motey_core::record::{Fence, ServiceRecord};
+use motey_core::record::{Fence, Incarnation, InstanceKey, Revision, ServiceRecord};
 use motey_core::step::{Event, EventKind, Txn};
+use motey_core::{Standing, Stored};
 
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
     pub records: BTreeMap<ServiceId, ServiceRecord>,
     pub leases: Vec<Lease>,
+    pub dead: BTreeSet<InstanceKey>,
+    pub kept: BTreeMap<ServiceId, Revision>,
+    pub standing: Standing,
+    pub incarnation: Option<Incarnation>,
     pub journal: Vec<Event>,
     /// Every fence that was ever assigned.
     pub fences: BTreeSet<Fence>,
@@ -39,8 +44,30 @@ impl Disk {
             self.fences.extend(record.slots.values().map(|assigned| assigned.fence));
             self.records.insert(*id, ServiceRecord::clone(record));
         }
+        self.dead.extend(txn.dead.iter().cloned());
+        for (id, revision) in &txn.kept {
+            match revision {
+                Some(revision) => drop(self.kept.insert(*id, Revision::clone(revision))),
+                None => drop(self.kept.remove(id)),
+            }
+        }
+        if let Some(standing) = &txn.standing {
+            self.standing = Standing::clone(standing);
+        }
+        self.incarnation = txn.incarnation.or(self.incarnation);
         self.journal.extend(txn.journal.iter().cloned());
         Ok(())
+    }
+
+    pub fn stored(&self) -> Stored {
+        let kept = self.kept.iter().map(|(id, revision)| (*id, revision.clone()));
+        Stored {
+            records: self.records.values().cloned().collect(),
+            leases: self.leases.clone(),
+            dead: self.dead.iter().cloned().collect(),
+            kept: kept.collect(),
+            standing: self.standing.clone(),
+        }
     }
 
     pub fn held(&self) -> BTreeMap<CapId, u64> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use motey_core::id::{EngineName, Millis};
 use motey_core::instance::{Exit, Instance, Seen};
-use motey_core::record::InstanceKey;
+use motey_core::record::{InstanceKey, RevisionOrder};
 use motey_core::step::{Call, EngineError, EngineErrorKind, EngineOp};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,24 +77,27 @@ impl Engine {
             Some(Mishap::Fails(kind)) => return Err(error(kind)),
             Some(Mishap::Lies) => return Ok(self.instances.get(key).cloned()),
             Some(Mishap::DoneAndTimedOut) => {
-                self.perform(verb, key, now)?;
+                self.perform(call, now)?;
                 return Err(error(EngineErrorKind::TimedOut));
             }
             Some(Mishap::DoneAndExits(code)) => {
-                self.perform(verb, key, now)?;
+                self.perform(call, now)?;
                 self.show(key, exited(code));
             }
-            None => self.perform(verb, key, now)?,
+            None => self.perform(call, now)?,
         }
         Ok(self.instances.get(key).cloned())
     }
 
-    fn perform(&mut self, verb: Verb, key: &InstanceKey, now: Millis) -> Result<(), EngineError> {
+    fn perform(&mut self, call: &Call, now: Millis) -> Result<(), EngineError> {
+        let (verb, key) = (verb(&call.op), &call.target.key);
         let known = self.instances.get(key).map(|instance| instance.seen);
         match (verb, known) {
             (Verb::Create, Some(_)) => return Err(error(EngineErrorKind::Conflict)),
             (Verb::Create, None) => {
-                self.instances.insert(key.clone(), self.made(key, now));
+                if let EngineOp::Create { revision, .. } = &call.op {
+                    self.instances.insert(key.clone(), self.made(key, *revision, now));
+                }
             }
             (_, None) => return Err(error(EngineErrorKind::NotFound)),
             (Verb::Start, Some(_)) => self.show(key, Seen::Running),
@@ -107,10 +110,11 @@ impl Engine {
         Ok(())
     }
 
-    fn made(&self, key: &InstanceKey, at: Millis) -> Instance {
+    fn made(&self, key: &InstanceKey, revision: RevisionOrder, at: Millis) -> Instance {
         let handle = format!("{}-{}", key.slot, key.fence.n);
         let (key, engine) = (key.clone(), self.name.clone());
-        Instance { key, engine, handle, seen: Seen::Created, message: None, at }
+        let revision = Some(revision);
+        Instance { key, engine, handle, revision, seen: Seen::Created, message: None, at }
     }
 
     /// Changes what it shows, by itself.

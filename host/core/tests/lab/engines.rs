@@ -122,6 +122,7 @@ fn what_exists_already_is_adopted() {
         key: key.clone(),
         engine: engine_name("process"),
         handle: "web".into(),
+        revision: None,
         seen: Seen::Running,
         message: None,
         at: lab.now,
@@ -353,9 +354,10 @@ fn a_paused_instance_is_left_paused_and_said_so() {
     assert_eq!(lab.state(id), State::Running);
 }
 
-/// Both carry this node's labels; no record says a word about them.
+/// Both carry this node's labels; no record says a word about them. The one of a known slot whose own attempt runs is
+/// one too many.
 #[test]
-fn strangers_are_left_alone() {
+fn strangers_are_left_alone_and_extras_dismissed() {
     let (mut lab, id) = running();
     let known = lab.at(id, "web-0");
     let writer = Incarnation { count: 77, nonce: 7 };
@@ -373,6 +375,7 @@ fn strangers_are_left_alone() {
     lab.list(&engine_name("process"));
     lab.restart();
     lab.rest();
-    assert_eq!((lab.engine().calls.len(), lab.engine().instances.len()), (calls, 3));
+    assert_eq!((lab.engine().calls.len(), lab.engine().instances.len()), (calls + 1, 2));
+    assert!(lab.engine().instances.contains_key(&strangers[0]));
     assert_eq!(lab.state(id), State::Running);
 }

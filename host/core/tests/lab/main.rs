@@ -7,10 +7,10 @@ mod engine;
 mod node;
 
 mod admission;
+mod cluster;
 mod crash;
 mod engines;
 mod exits;
 mod full;
-mod gate;
 mod life;
 mod random;

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use motey_core::capability::{Capability, Lease, Supply};
 use motey_core::id::{EngineName, Millis, NodeId, ServiceId};
 use motey_core::instance::{Instance, Seen};
+use motey_core::peer::Letter;
 use motey_core::project::{ServiceStatus, State};
 use motey_core::reason::Reason;
 use motey_core::record::{Desired, Incarnation, InstanceKey, ServiceRecord, SlotId};
-use motey_core::step::{
-    Answer, AskId, Call, Effect, EngineErrorKind, EngineState, Input, PeerMessage, Request,
-};
+use motey_core::step::{Answer, AskId, Call, Effect, EngineErrorKind, EngineState, Input, Request};
 use motey_core::{Core, Identity, Tuning};
 
 use crate::blueprint::{engine_name, node};
@@ -28,7 +27,7 @@ pub struct Lab {
     /// Calls that engines did not do yet.
     pub calls: VecDeque<Call>,
     pub answers: BTreeMap<AskId, Option<Answer>>,
-    pub outbox: Vec<(NodeId, PeerMessage)>,
+    pub outbox: Vec<(NodeId, Letter)>,
     pub capabilities: Vec<Capability>,
     /// So many points at which a process can die are survived; the next one is not.
     pub fuse: Option<usize>,
@@ -55,7 +54,7 @@ impl Lab {
             ..Disk::default()
         };
         let mut lab = Self {
-            core: Core::new(identity(node(n), 1), tuning, disk.records.values().cloned(), []),
+            core: Core::new(identity(node(n), 1), tuning, disk.stored()),
             disk,
             engines: BTreeMap::new(),
             now: Millis(1_000),
@@ -117,7 +116,7 @@ impl Lab {
     fn perform(&mut self, effect: Effect) {
         match effect {
             Effect::Answer(ask, answer) => drop(self.answers.insert(ask, Some(answer))),
-            Effect::Send(to, message) => self.outbox.push((to, message)),
+            Effect::Send(to, letter) => self.outbox.push((to, letter)),
             Effect::Call(call) => {
                 let under_way = self.calls.iter().any(|other| other.target.key == call.target.key);
                 assert!(!under_way, "two calls under way for {:?}", call.target.key);
@@ -272,9 +271,8 @@ impl Lab {
         self.dead = false;
         self.fuse = None;
         self.answers.clear();
-        let records = self.disk.records.values().cloned();
-        let leases: Vec<Lease> = self.disk.leases.clone();
-        self.core = Core::new(identity(self.id, self.life), self.tuning, records, leases);
+        self.life = self.life.max(self.disk.incarnation.map_or(0, |raised| raised.count + 1));
+        self.core = Core::new(identity(self.id, self.life), self.tuning, self.disk.stored());
         self.tick();
         self.check();
     }

@@ -1,0 +1,272 @@
+//! The traffic with other nodes: whether a letter counts, whether one was missed, and how what was missed is made up
+//! for. Decides nothing about services.
+//!
+//! A receiver that finds a gap in the numbers asks for a *resync*: the other tells its facts, reports all that it runs
+//! for the receiver, and sends a *digest* of the versions that concern it. Who sees an older version in a digest sends
+//! its own; who sees a newer one asks for it. So all that concerns two nodes is the same on both after one exchange,
+//! whatever was lost before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::draft::Draft;
+use crate::executor;
+use crate::id::{Millis, NodeId, ServiceId};
+use crate::membership::{Survey, Watch};
+use crate::peer::{Beat, Letter, NodeFacts, PeerMessage};
+use crate::record::{Incarnation, ServiceRecord, Stamp};
+
+/// The most versions that one digest tells of.
+const DIGEST: usize = 1_000;
+
+/// So many raises of its own incarnation within so many times `dead_after` mean that there are two with one id.
+const RAISES: usize = 3;
+const RAISES_WITHIN: u64 = 4;
+
+/// What a letter has to say about services, when it counts; what it says about its sender is taken in here.
+pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<PeerMessage> {
+    if from == draft.me() {
+        hear_oneself(draft, letter);
+        return None;
+    }
+    let news = arrive(draft, from, letter)?;
+    match &letter.message {
+        PeerMessage::Beat(beat) => hear_beat(draft, from, beat, news),
+        PeerMessage::Facts(facts) if news.is_fresh => hear_facts(draft, from, facts),
+        PeerMessage::Resync => answer_resync(draft, from),
+        PeerMessage::Digest(stamps) => {
+            compare(draft, from, stamps);
+            if let Some(peer) = draft.peer(from) {
+                peer.behind = news.missed;
+            }
+        }
+        PeerMessage::Stale { you, known } => hear_stale(draft, *you, *known),
+        PeerMessage::Report(_) if !news.is_fresh => {}
+        PeerMessage::Report(_) | PeerMessage::Record(_) | PeerMessage::Revision(..) => {
+            ask_for_missed(draft, from, news);
+            return Some(letter.message.clone());
+        }
+        PeerMessage::Facts(_) => {}
+    }
+    ask_for_missed(draft, from, news);
+    None
+}
+
+/// What the number of a letter tells.
+#[derive(Clone, Copy, Debug, Default)]
+struct News {
+    /// None that was written later was read before.
+    is_fresh: bool,
+    /// One that was written before was not read, and it was not known yet that there is a gap.
+    missed: bool,
+}
+
+/// `None`: the sender is not authorised, or speaks as a life that is over.
+fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> {
+    let now = draft.now;
+    let peer = draft.peer(from)?;
+    peer.heard = Some(now);
+    let begins = match peer.incarnation {
+        Some(known) if known.nonce == letter.incarnation.nonce => false,
+        Some(known) if known.count >= letter.incarnation.count => {
+            draft.send(from, PeerMessage::Stale { you: letter.incarnation, known });
+            return None;
+        }
+        _ => true,
+    };
+    if begins {
+        peer.got = 0;
+        peer.behind = false;
+    }
+    peer.incarnation = peer.incarnation.max(Some(letter.incarnation));
+    let before = match &letter.message {
+        PeerMessage::Beat(beat) => beat.posted,
+        PeerMessage::Resync | PeerMessage::Stale { .. } => peer.got,
+        _ => letter.number.saturating_sub(1),
+    };
+    let gap = begins || before > peer.got;
+    let missed = gap && !peer.behind;
+    peer.behind |= gap;
+    let is_fresh = letter.number > peer.got;
+    peer.got = peer.got.max(before).max(letter.number);
+    Some(News { is_fresh, missed })
+}
+
+fn ask_for_missed(draft: &mut Draft<'_>, from: NodeId, news: News) {
+    if news.missed {
+        draft.send(from, PeerMessage::Resync);
+    }
+}
+
+fn hear_beat(draft: &mut Draft<'_>, from: NodeId, beat: &Beat, news: News) {
+    let Some(peer) = draft.peer(from) else { return };
+    peer.hears.clone_from(&beat.hears);
+    peer.duty = beat.duty;
+    peer.disputed = beat.disputed;
+    let still_behind = peer.behind && !news.missed;
+    if still_behind {
+        draft.send(from, PeerMessage::Resync);
+    }
+    draft.change_standing(|standing| {
+        standing.forgotten.merge(&beat.forgotten);
+    });
+}
+
+fn hear_facts(draft: &mut Draft<'_>, from: NodeId, facts: &Arc<NodeFacts>) {
+    if let Some(peer) = draft.peer(from) {
+        peer.facts = Some(Arc::clone(facts));
+        draft.room = true;
+    }
+}
+
+/// Somebody else with this node's id, or this node itself, before it was restored.
+fn hear_oneself(draft: &mut Draft<'_>, letter: &Letter) {
+    if letter.incarnation.nonce != draft.incarnation().nonce {
+        dispute(draft);
+    }
+}
+
+/// Others know a later life: it is this node's own, from before its disk was restored, or another node has its id.
+fn hear_stale(draft: &mut Draft<'_>, you: Incarnation, known: Incarnation) {
+    if you.nonce == draft.incarnation().nonce {
+        outdo(draft, known);
+    }
+}
+
+/// Counts above what was written or told in this node's name by another life.
+pub(crate) fn outdo(draft: &mut Draft<'_>, other: Incarnation) {
+    let own = draft.incarnation();
+    if other.nonce == own.nonce || other.count < own.count {
+        return;
+    }
+    draft.raise(other.count.saturating_add(1));
+    let (now, span) = (draft.now, RAISES_WITHIN * draft.core.tuning.dead_after);
+    let mut watch = draft.watch().clone();
+    watch.raises.retain(|at| now <= at.after(span));
+    watch.raises.push(now);
+    let repeated = watch.raises.len() >= RAISES;
+    draft.set_watch(watch);
+    if repeated {
+        dispute(draft);
+    }
+}
+
+fn dispute(draft: &mut Draft<'_>) {
+    let mut watch = draft.watch().clone();
+    watch.disputed_until = Some(draft.now.after(RAISES_WITHIN * draft.core.tuning.dead_after));
+    draft.set_watch(watch);
+}
+
+fn answer_resync(draft: &mut Draft<'_>, to: NodeId) {
+    draft.send(to, PeerMessage::Facts(Arc::new(draft.core.facts())));
+    let owned = draft.core.records.values().filter(|record| record.stamp.owner == to);
+    let owned: Vec<ServiceId> = owned.map(|record| record.id).collect();
+    owned.into_iter().for_each(|service| executor::retell(draft, service));
+    offer_kept(draft, Some(to));
+    let concerned = draft.core.records.values().filter(|record| concerns(draft, record, to));
+    let mut stamps: Vec<_> = concerned.map(|record| (record.id, Some(record.stamp))).collect();
+    loop {
+        let rest = stamps.split_off(stamps.len().min(DIGEST));
+        draft.send(to, PeerMessage::Digest(stamps));
+        if rest.is_empty() {
+            return;
+        }
+        stamps = rest;
+    }
+}
+
+/// A tombstone concerns everybody until everybody has it.
+fn concerns(draft: &Draft<'_>, record: &ServiceRecord, node: NodeId) -> bool {
+    let unconfirmed = || draft.holds(record.id, node).is_none_or(|stamp| stamp < record.stamp);
+    ((record.is_absent() || record.unproven) && unconfirmed()) || record.audience().contains(&node)
+}
+
+fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Stamp>)]) {
+    let mut wanted = Vec::new();
+    for (service, theirs) in stamps {
+        if let Some(theirs) = theirs {
+            draft.mark_holds(*service, from, *theirs);
+        }
+        let mine = draft.record(*service).map(|record| record.stamp);
+        if mine > *theirs {
+            draft.send_record(*service, from);
+        } else if mine < *theirs {
+            wanted.push((*service, mine));
+        }
+    }
+    if !wanted.is_empty() {
+        draft.send(from, PeerMessage::Digest(wanted));
+    }
+}
+
+/// Tells the owners of services, or one of them, the newer revisions that this node keeps for them.
+fn offer_kept(draft: &mut Draft<'_>, only: Option<NodeId>) {
+    for (service, revision) in &draft.core.kept {
+        let owner = draft.record(*service).map(|record| record.stamp.owner);
+        if let Some(owner) = owner.filter(|owner| only.is_none_or(|only| only == *owner)) {
+            draft.send(owner, PeerMessage::Revision(*service, Arc::clone(revision)));
+        }
+    }
+}
+
+/// Tells everybody that this node lives, and looks about: with another outlook than before every service is looked at
+/// again, one step later, so that a beat writes nothing and a full disk cannot stop it.
+pub(crate) fn beat(draft: &mut Draft<'_>) {
+    let peers = draft.peers();
+    let survey = Survey {
+        me: draft.me(),
+        now: draft.now,
+        tuning: &draft.core.tuning,
+        standing: draft.standing(),
+        membership: &draft.core.membership,
+        peers: &peers,
+    };
+    let (mut watch, hears) = (survey.watch(), survey.hears());
+    let changed = watch.outlook != draft.core.membership.watch.outlook;
+    let facts = draft.core.facts();
+    let news = watch.told.as_deref() != Some(&facts);
+    let facts = Arc::new(facts);
+    if news {
+        watch.told = Some(Arc::clone(&facts));
+    }
+    draft.set_watch(watch);
+    for to in peers.into_keys() {
+        if news {
+            draft.send(to, PeerMessage::Facts(Arc::clone(&facts)));
+        }
+    }
+    offer_kept(draft, None);
+    say_beat(draft, hears);
+    if changed {
+        let living = draft.core.records.values().filter(|record| !record.is_over());
+        living.for_each(|record| draft.wake(record.id, draft.now));
+    }
+}
+
+/// What changed about this node is told, and looked at, at once.
+pub(crate) fn beat_soon(draft: &mut Draft<'_>) {
+    let watch = Watch { last_beat: None, ..draft.watch().clone() };
+    draft.set_watch(watch);
+}
+
+fn say_beat(draft: &mut Draft<'_>, hears: BTreeSet<NodeId>) {
+    let disputed = draft.outlook().disputed;
+    let standing = draft.standing().clone();
+    let posted: BTreeMap<NodeId, u64> =
+        draft.peers().into_iter().map(|(node, peer)| (node, peer.posted)).collect();
+    for (to, posted) in posted {
+        let beat = Beat {
+            posted,
+            hears: hears.clone(),
+            duty: standing.duty,
+            disputed,
+            forgotten: standing.forgotten.clone(),
+        };
+        draft.send(to, PeerMessage::Beat(beat));
+    }
+}
+
+/// When a beat is due by `now`.
+pub(crate) fn is_due(draft: &Draft<'_>, now: Millis) -> bool {
+    draft.core.beat_due().is_some_and(|due| due <= now)
+}

@@ -1,0 +1,323 @@
+//! Decides for the services this node owns: which node runs which slot, what is dismissed, what is over.
+//! Knows nodes by their facts and reports alone, this one too.
+//!
+//! What clients ask is done here; what follows from the state of the world in `tending`, level-triggered.
+
+mod hearing;
+mod placing;
+mod tending;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::draft::Draft;
+use crate::id::{ImageKey, NodeId, ServiceId, ServiceName};
+use crate::mail;
+use crate::peer::{Duty, PeerMessage};
+use crate::record::{Assignment, Desired, Dismissed, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp};
+use crate::spec::{MAX_REPLICAS, MAX_SLOTS, Spec};
+use crate::step::{Answer, Durability, EventKind, Refusal, Request};
+use crate::succession::fill_line;
+
+pub(crate) use hearing::hear;
+use placing::place;
+pub(crate) use placing::{place_waiting, why_waiting};
+pub(crate) use tending::{offer, tend, tend_whole};
+
+/// The epoch that the first owner of a service opens.
+const FIRST_EPOCH: u64 = 1;
+
+/// Does what a client asks.
+///
+/// # Errors
+/// Why it is not done; the draft is to be thrown away then.
+pub(crate) fn answer(draft: &mut Draft<'_>, request: &Request) -> Result<Answer, Refusal> {
+    match request {
+        Request::Deploy { id, name, spec, reject_unplaceable } => {
+            deploy(draft, *id, name, spec, *reject_unplaceable)
+        }
+        Request::Start(id) => start(draft, *id),
+        Request::Stop(id) => stop(draft, *id),
+        Request::Restart(id) => restart(draft, *id),
+        Request::Scale { id, image, count } => scale(draft, *id, image, *count),
+        Request::Update { id, spec } => update(draft, *id, spec),
+        Request::Delete(id) => delete(draft, *id),
+        Request::Duty(duty) => Ok(take_on(draft, *duty)),
+        Request::Forget { node, forgotten } => forget(draft, *node, *forgotten),
+    }
+}
+
+fn deploy(
+    draft: &mut Draft<'_>,
+    id: ServiceId,
+    name: &ServiceName,
+    spec: &Arc<Spec>,
+    reject_unplaceable: bool,
+) -> Result<Answer, Refusal> {
+    if let Some(record) = draft.record(id) {
+        return match record.revision.spec.source == spec.source {
+            _ if record.is_absent() => Err(Refusal::Deleted(id)),
+            true => Ok(Answer::Unchanged(id)),
+            false => Err(Refusal::Conflict(id)),
+        };
+    }
+    let mut record = first_record(draft, id, name, spec);
+    fill_line(draft, &mut record);
+    draft.tell(id, None, EventKind::Deployed, format!("deployed as {name}"));
+    let unmet = place(draft, &mut record, &mut draft.facts());
+    if reject_unplaceable && !unmet.is_empty() {
+        return Err(Refusal::Unplaceable(unmet));
+    }
+    publish(draft, record, Durability::Power);
+    Ok(Answer::Accepted(id))
+}
+
+fn first_record(draft: &Draft<'_>, id: ServiceId, name: &ServiceName, spec: &Arc<Spec>) -> ServiceRecord {
+    let (owner, writer) = (draft.me(), draft.incarnation());
+    let order = RevisionOrder { number: 1, epoch: FIRST_EPOCH, owner, writer };
+    ServiceRecord {
+        id,
+        name: name.clone(),
+        desired: Desired::Running,
+        stamp: Stamp { absent: false, epoch: FIRST_EPOCH, owner, writer, version: 0 },
+        revision: Revision {
+            order,
+            spec: Arc::clone(spec),
+            scaled: BTreeMap::new(),
+            since: vec![order; spec.images.len()],
+        },
+        slots: BTreeMap::new(),
+        dismissed: BTreeSet::new(),
+        holders: vec![owner],
+        heir: None,
+        unproven: false,
+        ended: BTreeMap::new(),
+    }
+}
+
+fn start(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
+    let mut record = living(draft, id)?;
+    let resumes = record.desired == Desired::Stopped || record.has_failed();
+    if !resumes && record.ended.is_empty() {
+        return Ok(Answer::Unchanged(id));
+    }
+    let again: Vec<SlotId> = if resumes { slots_of(&record) } else { record.ended.keys().cloned().collect() };
+    again.iter().for_each(|slot| dismiss(&mut record, slot));
+    record.desired = Desired::Running;
+    record.ended.clear();
+    draft.tell(id, None, EventKind::StartAsked, "asked to run");
+    place(draft, &mut record, &mut draft.facts());
+    publish(draft, record, Durability::Power);
+    Ok(Answer::Accepted(id))
+}
+
+fn stop(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
+    let mut record = living(draft, id)?;
+    if record.desired == Desired::Stopped {
+        return Ok(Answer::Unchanged(id));
+    }
+    record.desired = Desired::Stopped;
+    record.ended.clear();
+    draft.tell(id, None, EventKind::StopAsked, "asked to stop");
+    conclude(draft, &mut record);
+    publish(draft, record, Durability::Power);
+    Ok(Answer::Accepted(id))
+}
+
+fn restart(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
+    let mut record = living(draft, id)?;
+    slots_of(&record).iter().for_each(|slot| dismiss(&mut record, slot));
+    record.desired = Desired::Running;
+    record.ended.clear();
+    draft.tell(id, None, EventKind::RestartAsked, "asked for new instances");
+    place(draft, &mut record, &mut draft.facts());
+    publish(draft, record, Durability::Power);
+    Ok(Answer::Accepted(id))
+}
+
+fn scale(draft: &mut Draft<'_>, id: ServiceId, image: &ImageKey, count: u16) -> Result<Answer, Refusal> {
+    let mut record = living(draft, id)?;
+    if record.revision.spec.image(image).is_none() {
+        return Err(Refusal::UnknownImage(image.clone()));
+    }
+    let before = record.revision.replicas(image);
+    if before == count {
+        return Ok(Answer::Unchanged(id));
+    }
+    let had_failed = record.has_failed();
+    record.revision.order = next_order(draft, &record);
+    record.revision.scaled.insert(image.clone(), count);
+    bounded(&record, image, count)?;
+    draft.tell(id, None, EventKind::Scaled, format!("{image} scaled from {before} to {count}"));
+    revise(draft, record, had_failed);
+    Ok(Answer::Accepted(id))
+}
+
+fn update(draft: &mut Draft<'_>, id: ServiceId, spec: &Arc<Spec>) -> Result<Answer, Refusal> {
+    let mut record = living(draft, id)?;
+    if record.revision.spec.source == spec.source && record.revision.scaled.is_empty() {
+        return Ok(Answer::Unchanged(id));
+    }
+    let had_failed = record.has_failed();
+    let order = next_order(draft, &record);
+    record.revision = record.revision.followed_by(spec, order);
+    draft.tell(id, None, EventKind::Updated, format!("revision {}", order.number));
+    revise(draft, record, had_failed);
+    Ok(Answer::Accepted(id))
+}
+
+/// The place of a revision that follows the record's.
+fn next_order(draft: &Draft<'_>, record: &ServiceRecord) -> RevisionOrder {
+    RevisionOrder {
+        number: record.revision.order.number + 1,
+        epoch: record.stamp.epoch,
+        owner: draft.me(),
+        writer: draft.incarnation(),
+    }
+}
+
+/// Publishes a record whose revision is a new one: slots that are no longer wanted go, those of changed images get new
+/// instances, and what another image's failure had stopped gets its turn again.
+fn revise(draft: &mut Draft<'_>, mut record: ServiceRecord, had_failed: bool) {
+    let wanted: BTreeSet<SlotId> = record.wanted_slots().collect();
+    record.ended.retain(|slot, _| wanted.contains(slot));
+    let resumes = had_failed && !record.has_failed();
+    for slot in slots_of(&record) {
+        if !wanted.contains(&slot) || (resumes && !record.ended.contains_key(&slot)) {
+            dismiss(&mut record, &slot);
+        }
+    }
+    draft.keep(record.id, None);
+    reissue_outdated(draft, &mut record);
+    place(draft, &mut record, &mut draft.facts());
+    publish(draft, record, Durability::Power);
+}
+
+/// New attempts, where they are, for the slots whose image was changed since theirs was made.
+fn reissue_outdated(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
+    for slot in slots_of(record) {
+        let since = record.revision.since(&slot.image);
+        let assigned = record.slots.get(&slot).filter(|assigned| assigned.revision != since);
+        let Some(assigned) = assigned.filter(|assigned| assigned.from.is_none()).cloned() else { continue };
+        record.ended.remove(&slot);
+        dismiss(record, &slot);
+        let fence = draft.draw_fence(record.stamp.epoch);
+        record.slots.insert(slot, Assignment { fence, revision: since, ..assigned });
+    }
+}
+
+/// Whoever holds the record may delete it: absence beats every number.
+fn delete(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
+    let record = draft.record(id).ok_or(Refusal::Unknown(id))?;
+    if record.is_absent() {
+        return Ok(Answer::Unchanged(id));
+    }
+    let mut record = ServiceRecord::clone(&record);
+    record.desired = Desired::Absent;
+    record.ended.clear();
+    draft.tell(id, None, EventKind::Deleted, "deleted");
+    if record.stamp.owner == draft.me() {
+        conclude(draft, &mut record);
+        publish(draft, record, Durability::Power);
+    } else {
+        record.stamp.absent = true;
+        record.stamp.version += 1;
+        announce(draft, &Arc::new(record), Durability::Power);
+    }
+    Ok(Answer::Accepted(id))
+}
+
+fn take_on(draft: &mut Draft<'_>, duty: Duty) -> Answer {
+    draft.change_standing(|standing| standing.duty = duty);
+    mail::beat_soon(draft);
+    draft.room = true;
+    Answer::Done
+}
+
+/// A word of an operator about a node that is gone: also the permission for all that it owned or ran.
+fn forget(draft: &mut Draft<'_>, node: NodeId, forgotten: bool) -> Result<Answer, Refusal> {
+    if node == draft.me() || !draft.core.membership.members.contains(&node) {
+        return Err(Refusal::NoSuchNode(node));
+    }
+    if forgotten && !draft.outlook().is_silent(node) {
+        return Err(Refusal::Heard(node));
+    }
+    draft.change_standing(|standing| {
+        standing.forgotten.set(node, forgotten);
+    });
+    mail::beat_soon(draft);
+    Ok(Answer::Done)
+}
+
+fn bounded(record: &ServiceRecord, image: &ImageKey, count: u16) -> Result<(), Refusal> {
+    if count > MAX_REPLICAS || record.wanted_slots().nth(MAX_SLOTS).is_some() {
+        return Err(Refusal::TooManySlots(image.clone(), count));
+    }
+    Ok(())
+}
+
+/// A record that this node may write: in an epoch only the owner does.
+fn living(draft: &Draft<'_>, id: ServiceId) -> Result<ServiceRecord, Refusal> {
+    let record = draft.record(id).ok_or(Refusal::Unknown(id))?;
+    match record.heir {
+        _ if record.is_absent() => Err(Refusal::Deleted(id)),
+        _ if record.stamp.owner != draft.me() => Err(Refusal::Elsewhere(id, record.stamp.owner)),
+        Some(heir) => Err(Refusal::HandedOver(id, heir)),
+        None => Ok(ServiceRecord::clone(&record)),
+    }
+}
+
+fn owned(draft: &Draft<'_>, service: ServiceId) -> Option<Arc<ServiceRecord>> {
+    draft.record(service).filter(|record| record.stamp.owner == draft.me())
+}
+
+fn slots_of(record: &ServiceRecord) -> Vec<SlotId> {
+    record.slots.keys().cloned().collect()
+}
+
+/// Allows the slot's instance to stop; the slot has no node then.
+fn dismiss(record: &mut ServiceRecord, slot: &SlotId) {
+    if let Some(Assignment { node, engine, fence, .. }) = record.slots.remove(slot) {
+        record.dismissed.insert(Dismissed { slot: slot.clone(), fence, node, engine });
+    }
+}
+
+/// Writes the record and tells every node it concerns.
+pub(crate) fn publish(draft: &mut Draft<'_>, record: ServiceRecord, durability: Durability) {
+    let before = draft.record(record.id);
+    let record = draft.write(record, durability);
+    tell(draft, before.as_deref(), &record);
+}
+
+/// Stores a record under its own stamp and tells every node it concerns.
+fn announce(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, durability: Durability) {
+    let before = draft.record(record.id);
+    draft.store(Arc::clone(record), durability);
+    tell(draft, before.as_deref(), record);
+}
+
+/// A tombstone concerns every node, and so does an epoch that all are to confirm.
+fn tell(draft: &mut Draft<'_>, before: Option<&ServiceRecord>, record: &Arc<ServiceRecord>) {
+    let mut nodes = record.audience();
+    nodes.extend(before.into_iter().flat_map(ServiceRecord::audience));
+    if record.is_absent() || record.unproven {
+        nodes.extend(&draft.core.membership.members);
+    }
+    nodes.insert(draft.me());
+    for node in nodes {
+        draft.send(node, PeerMessage::Record(Arc::clone(record)));
+    }
+}
+
+/// Says so when the last instance of a stopped service is gone; a tombstone keeps no spec then.
+fn conclude(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
+    if record.desired == Desired::Running || !record.slots.is_empty() || !record.dismissed.is_empty() {
+        return;
+    }
+    draft.tell(record.id, None, EventKind::Terminated, "nothing of it is left");
+    if record.is_absent() {
+        let source = crate::spec::Source { text: "".into(), ..record.revision.spec.source.clone() };
+        record.revision.spec = Arc::new(Spec { images: Vec::new(), source });
+        record.revision.scaled.clear();
+    }
+}

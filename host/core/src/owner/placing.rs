@@ -1,0 +1,172 @@
+//! Gives nodes to slots that wait, and says why the others wait.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::publish;
+use crate::capability::Supply;
+use crate::draft::Draft;
+use crate::id::{NodeId, ServiceId};
+use crate::needs::Taken;
+use crate::placement::{Facts, choose};
+use crate::reason::{Code, Reason};
+use crate::record::{Assignment, ServiceRecord, SlotId};
+use crate::spec::{ImageSpec, Need, Requirement, Take};
+use crate::step::{Durability, EventKind};
+
+/// Gives a node to every slot of the record that waits for one and finds one, and says why the others wait.
+pub(super) fn place(
+    draft: &mut Draft<'_>,
+    record: &mut ServiceRecord,
+    facts: &mut [Facts<'_>],
+) -> Vec<Reason> {
+    if !record.waits() {
+        return Vec::new();
+    }
+    let mut unmet = BTreeSet::new();
+    for slot in record.unassigned().collect::<Vec<_>>() {
+        if let Err(reasons) = place_slot(draft, record, &slot, facts) {
+            unmet.extend(reasons);
+        }
+    }
+    unmet.into_iter().collect()
+}
+
+fn place_slot(
+    draft: &mut Draft<'_>,
+    record: &mut ServiceRecord,
+    slot: &SlotId,
+    facts: &mut [Facts<'_>],
+) -> Result<(), Vec<Reason>> {
+    let Some(image) = record.revision.spec.image(&slot.image).map(Arc::clone) else { return Ok(()) };
+    let pinned = is_pinned(&image, facts);
+    let only = if pinned { held_back(draft, record, slot)? } else { None };
+    let open = open_to(draft, record.id, slot, facts);
+    let choice = choose(&image, open.filter(|(facts, _)| only.is_none_or(|only| only == facts.node)))?;
+    let fence = draft.draw_fence(record.stamp.epoch);
+    let text = format!("assigned to {} on {}", choice.engine, choice.node);
+    draft.tell(record.id, Some(slot), EventKind::Assigned, text);
+    let revision = record.revision.since(&slot.image);
+    let (node, engine) = (choice.node, choice.engine);
+    let assignment = Assignment { node, engine, fence, revision, pinned, from: None };
+    record.slots.insert(slot.clone(), assignment);
+    Ok(())
+}
+
+/// The nodes that did not just refuse a slot, each with what the slot holds there.
+pub(super) fn open_to<'f, 'a>(
+    draft: &'f Draft<'_>,
+    service: ServiceId,
+    slot: &'f SlotId,
+    facts: &'f mut [Facts<'a>],
+) -> impl Iterator<Item = (&'f mut Facts<'a>, Taken)> {
+    let open = facts.iter_mut().filter(move |facts| !draft.refuses(service, slot, facts.node));
+    open.map(move |facts| {
+        let credit = draft.credit(service, slot, facts.node);
+        (facts, credit)
+    })
+}
+
+/// Whether running the image takes what one instance alone can have, on any of these nodes.
+pub(super) fn is_pinned(image: &ImageSpec, facts: &[Facts<'_>]) -> bool {
+    fn takes(need: &Need, facts: &[Facts<'_>]) -> bool {
+        match need {
+            Need::All(all) => all.iter().any(|need| takes(need, facts)),
+            Need::Has(Requirement { take: Take::Amount(_), .. }) => false,
+            Need::Has(Requirement { name, .. }) => facts.iter().any(|facts| {
+                let offers = facts.capabilities.iter();
+                offers.clone().any(|it| it.id.name == *name && it.supply == Supply::Exclusive)
+            }),
+        }
+    }
+    takes(&image.need, facts)
+}
+
+/// What must not run twice waits until nothing else of its slot can be alive: for every known node after a take-over,
+/// and for an attempt that is on its way out. Beside the latter it may be placed on the same node, which runs them one
+/// after the other.
+fn held_back(
+    draft: &Draft<'_>,
+    record: &ServiceRecord,
+    slot: &SlotId,
+) -> Result<Option<NodeId>, Vec<Reason>> {
+    if record.unproven {
+        let known = draft.outlook().known.iter();
+        let missing = known.filter(|node| !confirms(draft, record, **node)).map(NodeId::to_string);
+        let missing = missing.collect::<Vec<_>>().join(", ");
+        let text = format!(
+            "it must not run twice, and it may still run on {missing}: waits until heard or forgotten"
+        );
+        return Err(vec![Reason::new(Code::WaitingNode, text)]);
+    }
+    let leaving: BTreeSet<NodeId> =
+        record.dismissed.iter().filter(|d| d.slot == *slot).map(|d| d.node).collect();
+    let alive = draft.heard_in(record.id, slot).into_iter().filter(super::tending::may_live);
+    let nodes: BTreeSet<NodeId> = leaving.into_iter().chain(alive.map(|observed| observed.node)).collect();
+    match nodes.len() {
+        0 => Ok(None),
+        1 => Ok(nodes.first().copied()),
+        _ => {
+            let text = "it must not run twice, and earlier instances of it are still on their way out";
+            Err(vec![Reason::new(Code::WaitingNode, text)])
+        }
+    }
+}
+
+/// Whether a node is known to hold the record's epoch.
+pub(super) fn confirms(draft: &Draft<'_>, record: &ServiceRecord, node: NodeId) -> bool {
+    let epoch = (record.stamp.epoch, record.stamp.owner);
+    let holds = || draft.holds(record.id, node);
+    node == draft.me() || holds().is_some_and(|held| held.absent || (held.epoch, held.owner) >= epoch)
+}
+
+/// Why a slot that waits has no node now.
+pub(crate) fn why_waiting(
+    draft: &Draft<'_>,
+    record: &ServiceRecord,
+    slot: &SlotId,
+    facts: &mut [Facts<'_>],
+) -> Option<Reason> {
+    let image = record.revision.spec.image(&slot.image)?;
+    if is_pinned(image, facts)
+        && let Err(reasons) = held_back(draft, record, slot)
+    {
+        return Some(together(reasons));
+    }
+    let facts_are_empty = facts.is_empty();
+    let mut open = open_to(draft, record.id, slot, facts).peekable();
+    if open.peek().is_none() {
+        let text = match facts_are_empty {
+            true => "no node takes on anything new: cordoned, draining or out of reach",
+            false => "every node that fits refused it a moment ago; it is offered again soon",
+        };
+        return Some(Reason::new(Code::WaitingAdmission, text));
+    }
+    choose(image, open).err().map(together)
+}
+
+/// Several reasons as one: the first one's code, all texts.
+pub(super) fn together(reasons: Vec<Reason>) -> Reason {
+    let code = reasons.first().map_or(Code::WaitingCapability, |reason| reason.code);
+    let texts: Vec<String> = reasons.into_iter().map(|reason| reason.text).collect();
+    Reason::new(code, texts.join("; "))
+}
+
+/// Tries again to place what waits: something became free, or came.
+pub(crate) fn place_waiting(draft: &mut Draft<'_>, services: impl IntoIterator<Item = ServiceId>) {
+    if !draft.outlook().decides() {
+        return;
+    }
+    let mut facts = draft.facts();
+    for service in services {
+        let Some(record) = draft.record(service) else { continue };
+        if record.stamp.owner != draft.me() || record.heir.is_some() || !record.waits() {
+            continue;
+        }
+        let mut placed = ServiceRecord::clone(&record);
+        place(draft, &mut placed, &mut facts);
+        if placed.slots != record.slots {
+            publish(draft, placed, Durability::Power);
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! What follows for a service from what is heard of its instances and of the nodes: instances that are adopted or
+//! dismissed, slots that move, come back or are given to another node. Level-triggered: it compares what is decided
+//! with what is known, so that a report that was lost and told again changes nothing.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::placing::{confirms, is_pinned, open_to, place};
+use super::{conclude, dismiss, owned, publish, reissue_outdated, slots_of};
+use crate::draft::Draft;
+use crate::id::{NodeId, ServiceId};
+use crate::instance::Observed;
+use crate::placement::choose;
+use crate::record::{Assignment, Desired, Dismissed, Former, InstanceKey, Revision, ServiceRecord, SlotId};
+use crate::step::{Durability, EventKind};
+use crate::succession::fill_line;
+
+/// Looks after a service of this node's own, and writes what follows.
+pub(crate) fn tend(draft: &mut Draft<'_>, service: ServiceId) {
+    if draft.outlook().decides() {
+        tend_whole(draft, service);
+    }
+}
+
+/// The same for a record whose epoch was opened in this very step.
+pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
+    let Some(before) = owned(draft, service).filter(|record| record.heir.is_none()) else { return };
+    let mut record = ServiceRecord::clone(&before);
+    catch_up(draft, &mut record);
+    let mut slots: BTreeSet<SlotId> = slots_of(&record).into_iter().collect();
+    slots.extend(draft.heard_slots(service));
+    let durability = mind(draft, &mut record, slots);
+    record.dismissed.retain(|dismissed| !draft.outlook().is_forgotten(dismissed.node));
+    prove(draft, &mut record);
+    fill_line(draft, &mut record);
+    if record != *before {
+        conclude(draft, &mut record);
+        place(draft, &mut record, &mut draft.facts());
+        publish(draft, record, durability);
+    }
+}
+
+/// Takes in an acknowledged revision that is newer than the record's: at its owner it becomes the record's, anywhere
+/// else it is kept until the owner has it.
+pub(crate) fn offer(draft: &mut Draft<'_>, service: ServiceId, revision: Arc<Revision>) {
+    let Some(record) = draft.record(service).filter(|record| !record.is_absent()) else { return };
+    let known = draft.kept(service).map(|kept| kept.order).max(Some(record.revision.order));
+    if known >= Some(revision.order) {
+        return;
+    }
+    draft.keep(service, Some(revision));
+    tend(draft, service);
+}
+
+fn catch_up(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
+    let Some(kept) = draft.kept(record.id) else { return };
+    draft.keep(record.id, None);
+    if kept.order > record.revision.order && !record.is_absent() {
+        let text =
+            format!("revision {} was acknowledged by another owner and is taken over", kept.order.number);
+        draft.tell(record.id, None, EventKind::Updated, text);
+        record.revision = Revision::clone(&kept);
+        let wanted: BTreeSet<SlotId> = record.wanted_slots().collect();
+        record.ended.retain(|slot, _| wanted.contains(slot));
+        reissue_outdated(draft, record);
+    }
+}
+
+/// Brings slots into line with what is heard of them. Returns what the changes must survive.
+pub(super) fn mind(
+    draft: &mut Draft<'_>,
+    record: &mut ServiceRecord,
+    slots: impl IntoIterator<Item = SlotId>,
+) -> Durability {
+    if !draft.outlook().decides() {
+        return Durability::Process;
+    }
+    let before = (record.slots.clone(), record.dismissed.len());
+    let wanted: BTreeSet<SlotId> = record.wanted_slots().collect();
+    for slot in slots {
+        if record.desired == Desired::Running && wanted.contains(&slot) {
+            mind_node(draft, record, &slot);
+            mind_assigned(draft, record, &slot);
+            mind_extras(draft, record, &slot);
+        } else {
+            leave_slot(draft, record, &slot);
+        }
+    }
+    let same = before == (record.slots.clone(), record.dismissed.len());
+    if same { Durability::Process } else { Durability::Power }
+}
+
+/// A slot that is not wanted has no instance; one on a forgotten node is not waited for.
+fn leave_slot(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
+    if record.desired == Desired::Running {
+        dismiss(record, slot);
+        for extra in extras(draft, record, slot) {
+            record.dismissed.insert(dismissal(&extra));
+        }
+    } else if record.slots.get(slot).is_some_and(|at| draft.outlook().is_forgotten(at.node)) {
+        record.slots.remove(slot);
+    }
+}
+
+/// A slot whose node was forgotten, or is silent and may be acted for, goes back to where it came from or is placed
+/// anew. A pinned one waits for its node.
+fn mind_node(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
+    let Some(assigned) = record.slots.get_mut(slot) else { return };
+    let outlook = draft.outlook();
+    if assigned.from.as_ref().is_some_and(|former| outlook.is_forgotten(former.node)) {
+        assigned.from = None;
+    }
+    let forgotten = outlook.is_forgotten(assigned.node);
+    let lost = outlook.is_silent(assigned.node) && outlook.permitted && !assigned.pinned;
+    if !forgotten && !lost {
+        return;
+    }
+    let (node, fence) = (assigned.node, assigned.fence);
+    let why = if forgotten { "was forgotten" } else { "is silent" };
+    draft.tell(record.id, Some(slot), EventKind::NodeLost, format!("node {node} {why}"));
+    draft.hear(&record.key(slot, fence), None);
+    fall_back(draft, record, slot);
+}
+
+/// The slot's attempt is not to be had: the one it was to take over from goes on, if there is one, or the slot waits.
+pub(super) fn fall_back(draft: &Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
+    let Some(assigned) = record.slots.remove(slot) else { return };
+    let outlook = draft.outlook();
+    let goes_on = |former: &Former| {
+        let key = record.key(slot, former.fence);
+        !outlook.is_silent(former.node) && draft.heard(&key).is_some_and(may_live)
+    };
+    if let Some(Former { node, engine, fence, revision }) = assigned.from.filter(goes_on) {
+        let pinned = assigned.pinned;
+        record.slots.insert(slot.clone(), Assignment { node, engine, fence, revision, pinned, from: None });
+    }
+}
+
+/// A predecessor that is gone by itself is no longer waited for.
+pub(super) fn forget_former(record: &mut ServiceRecord, node: NodeId, key: &InstanceKey) {
+    if let Some(assigned) = record.slots.get_mut(&key.slot)
+        && assigned.from.as_ref().is_some_and(|former| (former.node, former.fence) == (node, key.fence))
+    {
+        assigned.from = None;
+    }
+}
+
+/// Ends a move whose successor runs; renews an instance of an old revision; moves one off a node that is to be empty.
+fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
+    let Some(assigned) = record.slots.get(slot).cloned() else { return };
+    if draft.outlook().is_silent(assigned.node) {
+        return;
+    }
+    let key = record.key(slot, assigned.fence);
+    let runs = draft.heard(&key).is_some_and(Observed::runs);
+    if assigned.from.is_some() {
+        if runs {
+            end_move(record, slot);
+        }
+        return;
+    }
+    if assigned.revision != record.revision.since(&slot.image) {
+        return reissue_outdated(draft, record);
+    }
+    if draft.outlook().draining.contains(&assigned.node) && !record.ended.contains_key(slot) {
+        move_off(draft, record, slot, assigned);
+    }
+}
+
+fn end_move(record: &mut ServiceRecord, slot: &SlotId) {
+    let Some(assigned) = record.slots.get_mut(slot) else { return };
+    if let Some(Former { node, engine, fence, .. }) = assigned.from.take() {
+        record.dismissed.insert(Dismissed { slot: slot.clone(), fence, node, engine });
+    }
+}
+
+/// The successor first; what must not run twice stops first, and only when there is another node for it.
+fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, assigned: Assignment) {
+    let Some(image) = record.revision.spec.image(&slot.image).map(Arc::clone) else { return };
+    let mut facts = draft.facts();
+    let Ok(choice) = choose(&image, open_to(draft, record.id, slot, &mut facts)) else { return };
+    if assigned.pinned {
+        draft.tell(record.id, Some(slot), EventKind::Moved, format!("leaves node {}", assigned.node));
+        return dismiss(record, slot);
+    }
+    draft.tell(
+        record.id,
+        Some(slot),
+        EventKind::Moved,
+        format!("from node {} to {}", assigned.node, choice.node),
+    );
+    let Assignment { node, engine, fence, revision, .. } = assigned;
+    let successor = Assignment {
+        node: choice.node,
+        engine: choice.engine,
+        fence: draft.draw_fence(record.stamp.epoch),
+        revision: record.revision.since(&slot.image),
+        pinned: is_pinned(&image, &facts),
+        from: Some(Former { node, engine, fence, revision }),
+    };
+    record.slots.insert(slot.clone(), successor);
+}
+
+/// An instance that nobody ordered: dismissed where the slot's own one runs, adopted where it does not.
+fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
+    for extra in extras(draft, record, slot) {
+        let outlook = draft.outlook();
+        if !outlook.heard.contains(&extra.node) {
+            continue;
+        }
+        let assigned = record.slots.get(slot);
+        let own = assigned.map(|assigned| record.key(slot, assigned.fence));
+        let own_runs = own.as_ref().is_some_and(|key| draft.heard(key).is_some_and(Observed::runs));
+        let current = extra.revision == Some(record.revision.since(&slot.image));
+        let stays = !outlook.draining.contains(&extra.node) && !outlook.is_forgotten(extra.node);
+        let beside = assigned.is_some_and(|assigned| assigned.node == extra.node);
+        let moving = assigned.is_some_and(|assigned| assigned.from.is_some());
+        if own_runs || record.ended.contains_key(slot) || (assigned.is_none() && is_left(record, slot)) {
+            record.dismissed.insert(dismissal(&extra));
+        } else if current && stays && !moving && extra.runs() {
+            adopt(draft, record, &extra);
+        } else if beside || (assigned.is_none() && may_be_pinned(draft, record, slot)) {
+            record.dismissed.insert(dismissal(&extra));
+        }
+    }
+}
+
+fn adopt(draft: &mut Draft<'_>, record: &mut ServiceRecord, extra: &Observed) {
+    let slot = &extra.key.slot;
+    let pinned = match record.slots.get(slot) {
+        Some(assigned) => assigned.pinned,
+        None => may_be_pinned(draft, record, slot),
+    };
+    let revision = record.revision.since(&slot.image);
+    let Observed { node, engine, key, .. } = extra;
+    draft.tell(record.id, Some(slot), EventKind::Adopted, format!("runs on node {node} already"));
+    let (node, engine, fence) = (*node, engine.clone(), key.fence);
+    record.slots.insert(slot.clone(), Assignment { node, engine, fence, revision, pinned, from: None });
+}
+
+/// Whether an attempt of the slot is on its way out.
+fn is_left(record: &ServiceRecord, slot: &SlotId) -> bool {
+    record.dismissed.iter().any(|dismissed| dismissed.slot == *slot)
+}
+
+fn may_be_pinned(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId) -> bool {
+    record.revision.spec.image(&slot.image).is_some_and(|image| is_pinned(image, &draft.facts()))
+}
+
+/// What is heard of a slot beside the attempts that its record names.
+fn extras(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId) -> Vec<Observed> {
+    let named = |key: &InstanceKey| {
+        record.slots.get(slot).is_some_and(|assigned| assigned.names(key.fence))
+            || record.dismissed.iter().any(|d| d.slot == *slot && d.fence == key.fence)
+    };
+    let heard = draft.heard_in(record.id, slot).into_iter();
+    heard.filter(|observed| !named(&observed.key) && observed.seen.is_some()).collect()
+}
+
+fn dismissal(extra: &Observed) -> Dismissed {
+    let Observed { key, node, engine, .. } = extra;
+    Dismissed { slot: key.slot.clone(), fence: key.fence, node: *node, engine: engine.clone() }
+}
+
+/// Whether there is, or may be, a process of it.
+pub(super) fn may_live(observed: &Observed) -> bool {
+    observed.may_live()
+}
+
+/// The epoch is proven once every known node was heard holding it.
+pub(super) fn prove(draft: &Draft<'_>, record: &mut ServiceRecord) {
+    if record.unproven {
+        record.unproven = !draft.outlook().known.iter().all(|node| confirms(draft, record, *node));
+    }
+}
