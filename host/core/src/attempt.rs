@@ -146,7 +146,11 @@ impl<'a> Attempt<'_, 'a> {
     fn runs(&mut self, run: &mut Run) {
         run.reason = None;
         run.exit_noted = false;
-        run.running_since.get_or_insert(self.draft.now);
+        let since = *run.running_since.get_or_insert(self.draft.now);
+        if self.record.previous.is_some() && !self.draft.core.tuning.is_healthy(Some(since), self.draft.now) {
+            // its owner waits for that
+            self.draft.wake(self.key.service, since.after(self.draft.core.tuning.healthy_after));
+        }
         if std::mem::take(&mut run.fresh) {
             self.tell(EventKind::Started, format!("runs on {}", self.engine));
         }
@@ -371,6 +375,7 @@ impl<'a> Attempt<'_, 'a> {
             takes: self.draft.leases(self.key),
             revision: self.instance().and_then(|instance| instance.revision),
             seen: self.seen(),
+            healthy: self.draft.core.tuning.is_healthy(run.running_since, self.draft.now),
             reason: self.engine_answers().err().or_else(|| run.reason.clone()),
             restarts: run.restarts,
             at: run.told.as_ref().map_or(self.draft.now, |told| told.at),

@@ -55,6 +55,13 @@ pub(crate) fn follow(draft: &mut Draft<'_>, service: ServiceId) {
     }
 }
 
+/// Everything will be told again.
+pub(crate) fn forget_told(draft: &mut Draft<'_>) {
+    for (key, run) in draft.core.runs.iter() {
+        draft.set_run(&key, Some(Run { told: None, ..run.clone() }));
+    }
+}
+
 /// Tells the owner again how everything is that this node has of a service, told before or not.
 pub(crate) fn retell(draft: &mut Draft<'_>, service: ServiceId) {
     for key in draft.known(service) {

@@ -122,6 +122,8 @@ pub struct Observed {
     pub revision: Option<RevisionOrder>,
     /// In this state; `None` while the engine has not shown it yet.
     pub seen: Option<Seen>,
+    /// It has been running for a while.
+    pub healthy: bool,
     /// Why it is not as wanted, where it is not.
     pub reason: Option<Reason>,
     /// How often it was started again.

@@ -222,7 +222,8 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
         peers: &peers,
     };
     let (mut watch, hears) = (survey.watch(), survey.hears());
-    let changed = watch.outlook != draft.core.membership.watch.outlook;
+    let before = &draft.core.membership.watch.outlook;
+    let (changed, agreed) = (watch.outlook != *before, before.disputed && !watch.outlook.disputed);
     let facts = draft.core.facts();
     let news = watch.told.as_deref() != Some(&facts);
     let facts = Arc::new(facts);
@@ -237,6 +238,10 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
     }
     offer_kept(draft, None);
     say_beat(draft, hears);
+    if agreed {
+        // nothing was decided on what was told meanwhile
+        executor::forget_told(draft);
+    }
     if changed {
         let living = draft.core.records.values().filter(|record| !record.is_over());
         living.for_each(|record| draft.wake(record.id, draft.now));

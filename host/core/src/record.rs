@@ -25,6 +25,8 @@ pub struct ServiceRecord {
     pub stamp: Stamp,
     /// What is wanted now; without images once a tombstone has nothing left to stop.
     pub revision: Revision,
+    /// What comes back should the revision not come to run; `None` once it did.
+    pub previous: Option<Arc<Revision>>,
     /// Which node may run which slot under which fence. A wanted slot that is missing here waits.
     pub slots: BTreeMap<SlotId, Assignment>,
     /// Exactly these instances may stop.

@@ -13,6 +13,8 @@ pub struct Tuning {
     pub restart_delay_most: u64,
     /// An instance that ran so long is healthy: its earlier ends no longer count.
     pub stable_after: u64,
+    /// Where nothing checks its health, an instance that ran so long is one that came to run.
+    pub healthy_after: u64,
     /// A node that nobody heard for so long counts as dead.
     pub dead_after: u64,
     /// Who must be heard before this node acts for others.
@@ -36,6 +38,7 @@ impl Default for Tuning {
             restart_delay: 1_000,
             restart_delay_most: 60_000,
             stable_after: 60_000,
+            healthy_after: 10_000,
             dead_after: 20_000,
             witness: Witness::Majority,
         }
@@ -49,7 +52,12 @@ impl Tuning {
         self.restart_delay.saturating_mul(1 << doublings).min(self.restart_delay_most)
     }
 
-    /// Whether an instance that ran from `since` to `now` counts as healthy.
+    /// Whether an instance that runs since `since` has come to run.
+    pub(crate) fn is_healthy(&self, since: Option<Millis>, now: Millis) -> bool {
+        since.is_some_and(|since| now >= since.after(self.healthy_after))
+    }
+
+    /// Whether an instance that ran from `since` to `now` may forget its earlier ends.
     pub(crate) fn was_stable(&self, since: Option<Millis>, now: Millis) -> bool {
         since.is_some_and(|since| now >= since.after(self.stable_after))
     }

@@ -312,6 +312,8 @@ pub enum EventKind {
     Scaled,
     /// It has a new revision.
     Updated,
+    /// A revision that did not come to run was taken back.
+    Reverted,
     /// It was deleted.
     Deleted,
     /// It has another owner.
@@ -351,6 +353,7 @@ impl EventKind {
         Self::RestartAsked,
         Self::Scaled,
         Self::Updated,
+        Self::Reverted,
         Self::Deleted,
         Self::TakenOver,
         Self::HandedOver,
@@ -376,6 +379,7 @@ impl EventKind {
             Self::RestartAsked => "restart-asked",
             Self::Scaled => "scaled",
             Self::Updated => "updated",
+            Self::Reverted => "reverted",
             Self::Deleted => "deleted",
             Self::TakenOver => "taken-over",
             Self::HandedOver => "handed-over",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::placing::{place, together};
-use super::{conclude, publish, tending};
+use super::{conclude, prove_revision, publish, tending};
 use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::instance::Report;
@@ -72,9 +72,15 @@ fn hear_of(draft: &mut Draft<'_>, from: NodeId, before: &Arc<ServiceRecord>, rep
         }
         tending::forget_former(&mut record, from, key);
     }
-    let slots: BTreeSet<SlotId> = report.instances.iter().map(|observed| observed.key.slot.clone()).collect();
+    let mut slots: BTreeSet<SlotId> =
+        report.instances.iter().map(|observed| observed.key.slot.clone()).collect();
+    if !draft.outlook().draining.is_empty() {
+        // the end of one move is the beginning of the next
+        slots.extend(record.slots.keys().cloned());
+    }
     durability = durability.max(tending::mind(draft, &mut record, slots));
     tending::prove(draft, &mut record);
+    prove_revision(draft, &mut record);
     if record == **before {
         return;
     }

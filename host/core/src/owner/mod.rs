@@ -14,7 +14,9 @@ use crate::draft::Draft;
 use crate::id::{ImageKey, NodeId, ServiceId, ServiceName};
 use crate::mail;
 use crate::peer::{Duty, PeerMessage};
-use crate::record::{Assignment, Desired, Dismissed, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp};
+use crate::record::{
+    Assignment, Desired, Dismissed, Ended, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp,
+};
 use crate::spec::{MAX_REPLICAS, MAX_SLOTS, Spec};
 use crate::step::{Answer, Durability, EventKind, Refusal, Request};
 use crate::succession::fill_line;
@@ -86,6 +88,7 @@ fn first_record(draft: &Draft<'_>, id: ServiceId, name: &ServiceName, spec: &Arc
             scaled: BTreeMap::new(),
             since: vec![order; spec.images.len()],
         },
+        previous: None,
         slots: BTreeMap::new(),
         dismissed: BTreeSet::new(),
         holders: vec![owner],
@@ -160,7 +163,9 @@ fn update(draft: &mut Draft<'_>, id: ServiceId, spec: &Arc<Spec>) -> Result<Answ
     }
     let had_failed = record.has_failed();
     let order = next_order(draft, &record);
-    record.revision = record.revision.followed_by(spec, order);
+    let next = record.revision.followed_by(spec, order);
+    let before = std::mem::replace(&mut record.revision, next);
+    record.previous.get_or_insert_with(|| Arc::new(before));
     draft.tell(id, None, EventKind::Updated, format!("revision {}", order.number));
     revise(draft, record, had_failed);
     Ok(Answer::Accepted(id))
@@ -191,6 +196,50 @@ fn revise(draft: &mut Draft<'_>, mut record: ServiceRecord, had_failed: bool) {
     reissue_outdated(draft, &mut record);
     place(draft, &mut record, &mut draft.facts());
     publish(draft, record, Durability::Power);
+}
+
+/// A revision is proven once every slot of it has come to run, or has done its work; from then on nothing comes back. When an
+/// instance that it changed gives up before, the revision before it does.
+fn prove_revision(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
+    let Some(previous) = record.previous.clone().filter(|_| record.desired == Desired::Running) else {
+        return;
+    };
+    let order = record.revision.order;
+    let changed = |slot: &SlotId| record.revision.since(&slot.image) == order;
+    let failed = record.ended.iter().find_map(|(slot, ended)| match ended {
+        Ended::GaveUp(reason) if changed(slot) => Some((slot.clone(), reason.text.clone())),
+        _ => None,
+    });
+    if let Some((slot, why)) = failed {
+        return revert(draft, record, &previous, &format!("{slot} did not come to run: {why}"));
+    }
+    let runs = |slot: &SlotId| {
+        let assigned = record.slots.get(slot).filter(|assigned| assigned.from.is_none());
+        let observed = assigned.and_then(|assigned| draft.heard(&record.key(slot, assigned.fence)));
+        observed.is_some_and(|observed| observed.runs() && observed.healthy)
+            || record.ended.get(slot) == Some(&Ended::Succeeded)
+    };
+    if record.wanted_slots().filter(changed).all(|slot| runs(&slot)) {
+        record.previous = None;
+    }
+}
+
+/// The revision before comes back, as a new one.
+fn revert(draft: &mut Draft<'_>, record: &mut ServiceRecord, previous: &Revision, why: &str) {
+    let order = next_order(draft, record);
+    let failed = record.revision.order.number;
+    let mut back = record.revision.followed_by(&previous.spec, order);
+    back.scaled.clone_from(&previous.scaled);
+    record.revision = back;
+    record.previous = None;
+    let wanted: BTreeSet<SlotId> = record.wanted_slots().collect();
+    for slot in slots_of(record).iter().filter(|slot| !wanted.contains(slot)) {
+        dismiss(record, slot);
+    }
+    record.ended.retain(|slot, _| wanted.contains(slot));
+    let text = format!("revision {failed} is taken back as revision {}: {why}", order.number);
+    draft.tell(record.id, None, EventKind::Reverted, text);
+    reissue_outdated(draft, record);
 }
 
 /// New attempts, where they are, for the slots whose image was changed since theirs was made.
@@ -319,5 +368,6 @@ fn conclude(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         let source = crate::spec::Source { text: "".into(), ..record.revision.spec.source.clone() };
         record.revision.spec = Arc::new(Spec { images: Vec::new(), source });
         record.revision.scaled.clear();
+        record.previous = None;
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::placing::{confirms, is_pinned, open_to, place};
-use super::{conclude, dismiss, owned, publish, reissue_outdated, slots_of};
+use super::{conclude, dismiss, owned, prove_revision, publish, reissue_outdated, slots_of};
 use crate::draft::Draft;
 use crate::id::{NodeId, ServiceId};
 use crate::instance::Observed;
@@ -32,6 +32,7 @@ pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
     let durability = mind(draft, &mut record, slots);
     record.dismissed.retain(|dismissed| !draft.outlook().is_forgotten(dismissed.node));
     prove(draft, &mut record);
+    prove_revision(draft, &mut record);
     fill_line(draft, &mut record);
     if record != *before {
         conclude(draft, &mut record);
@@ -174,8 +175,13 @@ fn end_move(record: &mut ServiceRecord, slot: &SlotId) {
     }
 }
 
-/// The successor first; what must not run twice stops first, and only when there is another node for it.
+/// One slot of a service at a time. The successor first; what must not run twice stops first, and only when there is
+/// another node for it.
 fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, assigned: Assignment) {
+    let moves = record.slots.values().any(|assigned| assigned.from.is_some());
+    if moves || record.unassigned().next().is_some() {
+        return;
+    }
     let Some(image) = record.revision.spec.image(&slot.image).map(Arc::clone) else { return };
     let mut facts = draft.facts();
     let Ok(choice) = choose(&image, open_to(draft, record.id, slot, &mut facts)) else { return };

@@ -364,3 +364,28 @@ fn two_nodes_with_one_id_say_so_and_decide_nothing() {
     cluster.pass(3 * LONG);
     assert_eq!(cluster.running(id), [1, 0, 0]);
 }
+
+#[test]
+fn a_revision_that_does_not_come_to_run_is_taken_back() {
+    let (mut cluster, id) = (Cluster::of(1), service(1));
+    assert_eq!(spread(&mut cluster, id, image("web")), [1]);
+    let lab = cluster.lab(node(1));
+    let broken = ImageSpec { image: "/bin/broken".into(), restart: Restart::Never, ..image("web") };
+    lab.ask(Request::Update { id, spec: spec([broken]) });
+    lab.settle();
+    lab.exits(id, "web-0", 1);
+    lab.settle();
+    let record = lab.record(id);
+    assert!(record.previous.is_none());
+    assert_eq!((record.revision.order.number, &*record.revision.spec.images[0].image), (3, "/bin/web"));
+    assert_eq!((lab.state(id), lab.live(id).len()), (State::Running, 1));
+    let works = ImageSpec { image: "/bin/works".into(), restart: Restart::Never, ..image("web") };
+    lab.ask(Request::Update { id, spec: spec([works]) });
+    lab.settle();
+    assert!(lab.record(id).previous.is_some(), "it has not shown that it runs");
+    lab.rest();
+    assert!(lab.record(id).previous.is_none());
+    lab.exits(id, "web-0", 1);
+    lab.settle();
+    assert_eq!(lab.state(id), State::Error, "nothing comes back any more");
+}
