@@ -6,10 +6,11 @@
 use crate::draft::Draft;
 use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId};
 use crate::instance::{Observed, Seen};
-use crate::owner::why_waiting;
+use crate::owner::{why_nowhere, why_waiting};
 use crate::placement::Facts;
 use crate::reason::{Code, Reason};
 use crate::record::{Desired, Ended, Fence, ServiceRecord, SlotId};
+use crate::spec::ImageSpec;
 use crate::state::Core;
 
 /// The state of a service, an image or a slot.
@@ -126,8 +127,13 @@ impl<'a> View<'a> {
 
     fn image(&mut self, key: &ImageKey) -> ImageStatus {
         let record = self.record;
-        let slots: Vec<SlotStatus> = record.wanted_of(key).map(|slot| self.slot(slot)).collect();
-        let (state, reason) = map_slots(&slots);
+        let slots: Vec<SlotStatus> = record.wanted_of(key).into_iter().map(|slot| self.slot(slot)).collect();
+        let (state, reason) = match record.everywhere().find(|image| image.key == *key) {
+            Some(image) if slots.is_empty() && record.desired == Desired::Running => {
+                (State::Initial, self.why_nowhere(image))
+            }
+            _ => map_slots(&slots),
+        };
         let running = slots.iter().filter(|slot| slot.state == State::Running).count();
         let wanted = slots.len();
         let reason = match reason {
@@ -156,6 +162,11 @@ impl<'a> View<'a> {
             observed_at: heard.map(|heard| heard.at),
             slot,
         }
+    }
+
+    fn why_nowhere(&mut self, image: &ImageSpec) -> Option<Reason> {
+        let facts = self.facts.get_or_insert_with(|| self.draft.facts());
+        why_nowhere(image, facts)
     }
 
     fn why_waiting(&mut self, slot: &SlotId) -> Option<Reason> {

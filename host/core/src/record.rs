@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
 use crate::reason::Reason;
-use crate::spec::Spec;
+use crate::spec::{ImageSpec, Replicas, Spec};
 
 /// All that is known of a service by decision. One writer per (epoch, owner).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +116,8 @@ pub struct SlotId {
 pub enum Place {
     /// The n-th of a counted image.
     Ordinal(u16),
+    /// The one on that node, of an image that has one on every node.
+    On(NodeId),
 }
 
 /// One attempt at a slot: names the instance. Unique over nodes and time.
@@ -239,15 +241,22 @@ impl ServiceRecord {
     /// Whether an image of it cannot run any more: every slot it has gave up.
     pub fn has_failed(&self) -> bool {
         self.revision.spec.images.iter().any(|image| {
-            let mut ends = self.wanted_of(&image.key).map(|slot| self.ended.get(&slot)).peekable();
+            let wanted = self.wanted_of(&image.key);
+            let mut ends = wanted.iter().map(|slot| self.ended.get(slot)).peekable();
             let any = ends.peek().is_some();
             any && ends.all(|end| matches!(end, Some(Ended::GaveUp(_))))
         })
     }
 
-    /// Whether a wanted slot has no node.
+    /// Whether a wanted slot has no node, or one more may come to be.
     pub fn waits(&self) -> bool {
-        self.desired == Desired::Running && !self.has_failed() && self.unassigned().next().is_some()
+        let may = self.everywhere().next().is_some() || self.unassigned().next().is_some();
+        self.desired == Desired::Running && may && !self.has_failed()
+    }
+
+    /// The images that have a slot on every node that satisfies them.
+    pub fn everywhere(&self) -> impl Iterator<Item = &Arc<ImageSpec>> {
+        self.revision.spec.images.iter().filter(|image| image.replicas == Replicas::EveryNode)
     }
 
     /// The wanted slots that have no node and are not at their end.
@@ -255,9 +264,18 @@ impl ServiceRecord {
         self.wanted_slots().filter(|slot| !self.slots.contains_key(slot) && !self.ended.contains_key(slot))
     }
 
-    /// The slots that the spec wants of one image.
-    pub fn wanted_of<'a>(&'a self, image: &'a ImageKey) -> impl Iterator<Item = SlotId> + 'a {
-        (0..self.revision.replicas(image)).map(|n| SlotId { image: image.clone(), place: Place::Ordinal(n) })
+    /// The slots that the spec wants of one image. Those of an image that has one on every node come to be where it is
+    /// placed.
+    pub fn wanted_of(&self, image: &ImageKey) -> Vec<SlotId> {
+        let slot = |place| SlotId { image: image.clone(), place };
+        let Some(Replicas::EveryNode) = self.revision.spec.image(image).map(|spec| spec.replicas) else {
+            return (0..self.revision.replicas(image)).map(|n| slot(Place::Ordinal(n))).collect();
+        };
+        let first = slot(Place::On(NodeId(uuid::Uuid::nil())));
+        let here = |at: &&SlotId| at.image == *image;
+        let assigned = self.slots.range(first.clone()..).map(|(slot, _)| slot).take_while(here);
+        let ended = self.ended.range(first..).map(|(slot, _)| slot).take_while(here);
+        assigned.chain(ended).cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The key of the instance that an assignment of this record names.
@@ -282,13 +300,12 @@ impl Revision {
         Self { order, spec: Arc::clone(spec), scaled: BTreeMap::new(), since: since.collect() }
     }
 
-    /// How many slots that image has; 0 when the spec has no such image.
+    /// How many slots that image has, where it has a number of them.
     pub fn replicas(&self, image: &ImageKey) -> u16 {
-        let crate::spec::Replicas::Count(count) = match self.spec.image(image) {
-            Some(spec) => spec.replicas,
-            None => return 0,
-        };
-        self.scaled.get(image).copied().unwrap_or(count)
+        match self.spec.image(image).map(|spec| spec.replicas) {
+            Some(Replicas::Count(count)) => self.scaled.get(image).copied().unwrap_or(count),
+            Some(Replicas::EveryNode) | None => 0,
+        }
     }
 }
 
@@ -301,8 +318,10 @@ impl Assignment {
 
 impl fmt::Display for SlotId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Place::Ordinal(n) = self.place;
-        write!(f, "{}-{n}", self.image)
+        match self.place {
+            Place::Ordinal(n) => write!(f, "{}-{n}", self.image),
+            Place::On(node) => write!(f, "{}@{node}", self.image),
+        }
     }
 }
 
@@ -332,10 +351,13 @@ impl FromStr for SlotId {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parse = || {
+            if let Some((image, node)) = text.split_once('@') {
+                return Some(Self { image: image.parse().ok()?, place: Place::On(node.parse().ok()?) });
+            }
             let (image, n) = text.rsplit_once('-')?;
             Some(Self { image: image.parse().ok()?, place: Place::Ordinal(n.parse().ok()?) })
         };
-        parse().ok_or_else(|| NotAKey(text.into(), "slot (image-ordinal)"))
+        parse().ok_or_else(|| NotAKey(text.into(), "slot (image-ordinal or image@node)"))
     }
 }
 
@@ -393,6 +415,8 @@ mod tests {
         assert_eq!(order.to_string().parse(), Ok(order));
         let slot: SlotId = "a-b-12".parse().expect("a slot");
         assert_eq!(slot.to_string(), "a-b-12");
+        let slot = SlotId { image: slot.image, place: Place::On(owner(7)) };
+        assert_eq!(slot.to_string().parse(), Ok(slot));
         assert!("1.x.3-beef.4".parse::<Fence>().is_err());
         assert!("nodash".parse::<SlotId>().is_err());
     }

@@ -78,6 +78,8 @@ pub const MAX_SLOTS: usize = 10_000;
 pub enum Replicas {
     /// That many, placed wherever they fit.
     Count(u16),
+    /// One on every node that satisfies its needs.
+    EveryNode,
 }
 
 /// When an instance that ended by itself is started again.

@@ -189,6 +189,9 @@ pub enum Refusal {
     /// The spec has no such image.
     #[error("the service has no image {0}")]
     UnknownImage(ImageKey),
+    /// It has a slot on every node, and no number of them.
+    #[error("{0} has one slot on every node; it cannot be scaled")]
+    NotCounted(ImageKey),
     /// More slots than a node can keep account of.
     #[error(
         "{0} cannot have {1} slots: an image has at most {MAX_REPLICAS}, a service at most {MAX_SLOTS} in all"

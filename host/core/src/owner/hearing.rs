@@ -86,8 +86,11 @@ fn hear_of(draft: &mut Draft<'_>, from: NodeId, before: &Arc<ServiceRecord>, rep
     }
     conclude(draft, &mut record);
     if record.waits() && draft.outlook().decides() {
+        let before = record.slots.clone();
         place(draft, &mut record, &mut draft.facts());
-        durability = Durability::Power;
+        if record.slots != before {
+            durability = Durability::Power;
+        }
     }
     publish(draft, record, durability);
 }

@@ -17,13 +17,13 @@ use crate::peer::{Duty, PeerMessage};
 use crate::record::{
     Assignment, Desired, Dismissed, Ended, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
-use crate::spec::{MAX_REPLICAS, MAX_SLOTS, Spec};
+use crate::spec::{MAX_REPLICAS, MAX_SLOTS, Replicas, Spec};
 use crate::step::{Answer, Durability, EventKind, Refusal, Request};
 use crate::succession::fill_line;
 
 pub(crate) use hearing::hear;
 use placing::place;
-pub(crate) use placing::{place_waiting, why_waiting};
+pub(crate) use placing::{place_waiting, why_nowhere, why_waiting};
 pub(crate) use tending::{offer, tend, tend_whole};
 
 /// The epoch that the first owner of a service opens.
@@ -140,8 +140,10 @@ fn restart(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
 
 fn scale(draft: &mut Draft<'_>, id: ServiceId, image: &ImageKey, count: u16) -> Result<Answer, Refusal> {
     let mut record = living(draft, id)?;
-    if record.revision.spec.image(image).is_none() {
-        return Err(Refusal::UnknownImage(image.clone()));
+    match record.revision.spec.image(image).map(|spec| spec.replicas) {
+        None => return Err(Refusal::UnknownImage(image.clone())),
+        Some(Replicas::EveryNode) => return Err(Refusal::NotCounted(image.clone())),
+        Some(Replicas::Count(_)) => {}
     }
     let before = record.revision.replicas(image);
     if before == count {

@@ -8,10 +8,10 @@ use crate::capability::Supply;
 use crate::draft::Draft;
 use crate::id::{NodeId, ServiceId};
 use crate::needs::Taken;
-use crate::placement::{Facts, choose};
+use crate::placement::{Choice, Facts, choose};
 use crate::reason::{Code, Reason};
-use crate::record::{Assignment, ServiceRecord, SlotId};
-use crate::spec::{ImageSpec, Need, Requirement, Take};
+use crate::record::{Assignment, Place, ServiceRecord, SlotId};
+use crate::spec::{ImageSpec, MAX_SLOTS, Need, Requirement, Take};
 use crate::step::{Durability, EventKind};
 
 /// Gives a node to every slot of the record that waits for one and finds one, and says why the others wait.
@@ -29,7 +29,34 @@ pub(super) fn place(
             unmet.extend(reasons);
         }
     }
+    for image in record.everywhere().cloned().collect::<Vec<_>>() {
+        unmet.extend(place_everywhere(draft, record, &image, facts));
+    }
     unmet.into_iter().collect()
+}
+
+/// A slot on each node that fits and has none. Returns why there is not a single one, if so.
+fn place_everywhere(
+    draft: &mut Draft<'_>,
+    record: &mut ServiceRecord,
+    image: &Arc<ImageSpec>,
+    facts: &mut [Facts<'_>],
+) -> Vec<Reason> {
+    let mut unmet = Vec::new();
+    for facts in facts {
+        let slot = SlotId { image: image.key.clone(), place: Place::On(facts.node) };
+        let known = record.slots.contains_key(&slot) || record.ended.contains_key(&slot);
+        if known || draft.refuses(record.id, &slot, facts.node) || record.slots.len() >= MAX_SLOTS {
+            continue;
+        }
+        let credit = draft.credit(record.id, &slot, facts.node);
+        match choose(image, [(facts, credit)]) {
+            // what belongs to its node waits for it
+            Ok(choice) => assign(draft, record, &slot, choice, true),
+            Err(reasons) => unmet.extend(reasons),
+        }
+    }
+    if record.wanted_of(&image.key).is_empty() { unmet } else { Vec::new() }
 }
 
 fn place_slot(
@@ -43,15 +70,29 @@ fn place_slot(
     let only = if pinned { held_back(draft, record, slot)? } else { None };
     let open = open_to(draft, record.id, slot, facts);
     let choice = choose(&image, open.filter(|(facts, _)| only.is_none_or(|only| only == facts.node)))?;
+    assign(draft, record, slot, choice, pinned);
+    Ok(())
+}
+
+fn assign(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, choice: Choice, pinned: bool) {
     let fence = draft.draw_fence(record.stamp.epoch);
     let text = format!("assigned to {} on {}", choice.engine, choice.node);
     draft.tell(record.id, Some(slot), EventKind::Assigned, text);
     let revision = record.revision.since(&slot.image);
-    let (node, engine) = (choice.node, choice.engine);
+    let Choice { node, engine } = choice;
     let assignment = Assignment { node, engine, fence, revision, pinned, from: None };
     record.slots.insert(slot.clone(), assignment);
-    Ok(())
 }
+
+/// Why an image that has a slot on every node has none at all.
+pub(crate) fn why_nowhere(image: &ImageSpec, facts: &mut [Facts<'_>]) -> Option<Reason> {
+    if facts.is_empty() {
+        return Some(Reason::new(Code::WaitingNode, NOBODY));
+    }
+    choose(image, facts.iter_mut().map(|facts| (facts, Taken::new()))).err().map(together)
+}
+
+const NOBODY: &str = "no node takes on anything new: cordoned, draining or out of reach";
 
 /// The nodes that did not just refuse a slot, each with what the slot holds there.
 pub(super) fn open_to<'f, 'a>(
@@ -137,7 +178,7 @@ pub(crate) fn why_waiting(
     let mut open = open_to(draft, record.id, slot, facts).peekable();
     if open.peek().is_none() {
         let text = match facts_are_empty {
-            true => "no node takes on anything new: cordoned, draining or out of reach",
+            true => NOBODY,
             false => "every node that fits refused it a moment ago; it is offered again soon",
         };
         return Some(Reason::new(Code::WaitingAdmission, text));

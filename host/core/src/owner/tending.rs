@@ -11,7 +11,9 @@ use crate::draft::Draft;
 use crate::id::{NodeId, ServiceId};
 use crate::instance::Observed;
 use crate::placement::choose;
-use crate::record::{Assignment, Desired, Dismissed, Former, InstanceKey, Revision, ServiceRecord, SlotId};
+use crate::record::{
+    Assignment, Desired, Dismissed, Former, InstanceKey, Place, Revision, ServiceRecord, SlotId,
+};
 use crate::step::{Durability, EventKind};
 use crate::succession::fill_line;
 
@@ -178,6 +180,10 @@ fn end_move(record: &mut ServiceRecord, slot: &SlotId) {
 /// One slot of a service at a time. The successor first; what must not run twice stops first, and only when there is
 /// another node for it.
 fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, assigned: Assignment) {
+    if let Place::On(_) = slot.place {
+        draft.tell(record.id, Some(slot), EventKind::Moved, format!("leaves node {}", assigned.node));
+        return dismiss(record, slot);
+    }
     let moves = record.slots.values().any(|assigned| assigned.from.is_some());
     if moves || record.unassigned().next().is_some() {
         return;

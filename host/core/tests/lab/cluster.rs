@@ -9,7 +9,7 @@ use motey_core::id::{NodeId, ServiceId};
 use motey_core::peer::{Duty, Letter, PeerMessage};
 use motey_core::project::State;
 use motey_core::record::SlotId;
-use motey_core::spec::{ImageSpec, Restart};
+use motey_core::spec::{ImageSpec, Replicas, Restart};
 use motey_core::step::{Answer, Input, Refusal, Request};
 
 use crate::blueprint::{
@@ -388,4 +388,31 @@ fn a_revision_that_does_not_come_to_run_is_taken_back() {
     lab.exits(id, "web-0", 1);
     lab.settle();
     assert_eq!(lab.state(id), State::Error, "nothing comes back any more");
+}
+
+#[test]
+fn an_image_for_every_node_runs_once_on_each_that_fits() {
+    let (mut cluster, id) = (Cluster::of(3), service(1));
+    let everywhere = ImageSpec { replicas: Replicas::EveryNode, ..with("zigbee", image("web")) };
+    assert_eq!(spread(&mut cluster, id, everywhere), [0, 0, 0]);
+    assert_eq!(cluster.lab(node(1)).state(id), State::Initial);
+    assert!(cluster.lab(node(1)).said(id).contains("nothing offers the capability zigbee"));
+    for n in [2, 3] {
+        cluster.lab(node(n)).offer([capability("zigbee", Supply::Exclusive)]);
+    }
+    cluster.pass(LONG);
+    assert_eq!((cluster.running(id), cluster.lab(node(1)).state(id)), (vec![0, 1, 1], State::Running));
+    cluster.lab(node(3)).crash(false);
+    cluster.pass(2 * LONG);
+    assert_eq!(cluster.lab(node(1)).record(id).slots.len(), 2, "its slot waits for it");
+    cluster.boot(node(3));
+    cluster.lab(node(2)).ask(Request::Duty(Duty::Drain));
+    cluster.pass(2 * LONG);
+    assert_eq!(cluster.running(id), [0, 0, 1]);
+    cluster.lab(node(2)).ask(Request::Duty(Duty::Operate));
+    cluster.pass(LONG);
+    assert_eq!(cluster.running(id), [0, 1, 1]);
+    cluster.lab(node(1)).ask(Request::Delete(id));
+    cluster.pass(LONG);
+    assert_eq!(cluster.running(id), [0, 0, 0]);
 }
