@@ -11,7 +11,9 @@ use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
 use motey_core::instance::{Exit, Instance, Seen};
 use motey_core::record::{Incarnation, InstanceKey};
-use motey_core::spec::{Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, Take};
+use motey_core::spec::{
+    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Run, Source, Spec, Take,
+};
 use motey_core::step::{AskId, Call, Effect, EngineOp, EngineState, Input, Request};
 use motey_core::{Core, Identity, Stored, Tuning};
 use uuid::Uuid;
@@ -138,6 +140,8 @@ fn deploy(n: u16, slots: u16) -> Request {
         replicas: Replicas::Count(slots),
         need: Need::Has(need),
         params: Params::default(),
+        run: Run::Service,
+        after: Vec::new(),
         restart: Restart::Always,
     };
     let source = Source { format: Format::Yaml, text: "timing".into() };

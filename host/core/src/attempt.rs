@@ -13,7 +13,7 @@ use crate::instance::{Exit, Instance, Observed, Report, Seen};
 use crate::reason::{Code, Reason};
 use crate::record::{Ended, InstanceKey, ServiceRecord};
 use crate::run::{Run, Verb, Wait};
-use crate::spec::{ImageSpec, Restart, StopRule};
+use crate::spec::{self, ImageSpec, Restart, StopRule};
 use crate::state::Engine;
 use crate::step::{EngineError, EngineErrorKind, EngineOp, EventKind, Target};
 
@@ -147,7 +147,9 @@ impl<'a> Attempt<'_, 'a> {
         run.reason = None;
         run.exit_noted = false;
         let since = *run.running_since.get_or_insert(self.draft.now);
-        if self.record.previous.is_some() && !self.draft.core.tuning.is_healthy(Some(since), self.draft.now) {
+        let awaited = self.record.previous.is_some()
+            || self.record.revision.spec.awaits_health_of(&self.key.slot.image);
+        if awaited && !self.draft.core.tuning.is_healthy(Some(since), self.draft.now) {
             // its owner waits for that
             self.draft.wake(self.key.service, since.after(self.draft.core.tuning.healthy_after));
         }
@@ -182,7 +184,10 @@ impl<'a> Attempt<'_, 'a> {
         if self.draft.core.tuning.was_stable(run.running_since.take(), self.draft.now) {
             run.attempts = 0;
         }
-        let rule = self.image().map_or(Restart::Never, |image| image.restart);
+        let rule = self.image().map_or(Restart::Never, |image| match image.run {
+            spec::Run::Job if image.restart == Restart::Always => Restart::OnFailure,
+            spec::Run::Job | spec::Run::Service => image.restart,
+        });
         match (rule, success) {
             (Restart::Never | Restart::OnFailure, true) => self.over(run, Ended::Succeeded),
             (Restart::Never, false) => self.over(run, Ended::GaveUp(reason)),

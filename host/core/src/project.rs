@@ -166,7 +166,7 @@ impl<'a> View<'a> {
 
     fn why_nowhere(&mut self, image: &ImageSpec) -> Option<Reason> {
         let facts = self.facts.get_or_insert_with(|| self.draft.facts());
-        why_nowhere(image, facts)
+        why_nowhere(&self.draft, self.record, image, facts)
     }
 
     fn why_waiting(&mut self, slot: &SlotId) -> Option<Reason> {

@@ -38,6 +38,8 @@ codes! {
     WaitingAdmission = "waiting.admission",
     /// It must not run twice, and a node where it may run is not heard.
     WaitingNode = "waiting.node",
+    /// Another image of the service comes first.
+    WaitingDependency = "waiting.dependency",
     /// It waits for its next start after an end.
     RestartBackoff = "restart.backoff",
     /// The engine does not answer; nothing is concluded from that.

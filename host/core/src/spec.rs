@@ -17,6 +17,12 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Whether an image waits until that one is healthy.
+    pub fn awaits_health_of(&self, key: &ImageKey) -> bool {
+        let mut after = self.images.iter().flat_map(|image| &image.after);
+        after.any(|(image, ready)| image == key && *ready == Ready::Healthy)
+    }
+
     /// The image of that key.
     pub fn image(&self, key: &ImageKey) -> Option<&Arc<ImageSpec>> {
         self.images.iter().find(|image| image.key == *key)
@@ -56,6 +62,10 @@ pub struct ImageSpec {
     pub need: Need,
     /// What it is started with.
     pub params: Params,
+    /// Whether it runs for ever, or to its end.
+    pub run: Run,
+    /// Images of the same service that come first, and how far they must be.
+    pub after: Vec<(ImageKey, Ready)>,
     /// When an ended instance is started again.
     pub restart: Restart,
 }
@@ -80,6 +90,27 @@ pub enum Replicas {
     Count(u16),
     /// One on every node that satisfies its needs.
     EveryNode,
+}
+
+/// Whether an image runs for ever, or to its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Run {
+    /// For ever: an end is an accident, whatever its code.
+    #[default]
+    Service,
+    /// To its end: with code 0 its work is done.
+    Job,
+}
+
+/// How far an image must be before one that comes after it is placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ready {
+    /// Each of its instances runs.
+    Started,
+    /// Each has been running for a while.
+    Healthy,
+    /// Each has done its work.
+    Completed,
 }
 
 /// When an instance that ended by itself is started again.

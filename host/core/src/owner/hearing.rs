@@ -81,18 +81,21 @@ fn hear_of(draft: &mut Draft<'_>, from: NodeId, before: &Arc<ServiceRecord>, rep
     durability = durability.max(tending::mind(draft, &mut record, slots));
     tending::prove(draft, &mut record);
     prove_revision(draft, &mut record);
-    if record == **before {
+    let sequel = before.revision.spec.images.iter().any(|image| !image.after.is_empty());
+    if record == **before && !(sequel && record.waits()) {
         return;
     }
     conclude(draft, &mut record);
     if record.waits() && draft.outlook().decides() {
-        let before = record.slots.clone();
+        let slots = record.slots.clone();
         place(draft, &mut record, &mut draft.facts());
-        if record.slots != before {
+        if record.slots != slots {
             durability = Durability::Power;
         }
     }
-    publish(draft, record, durability);
+    if record != **before {
+        publish(draft, record, durability);
+    }
 }
 
 fn names(record: &ServiceRecord, node: NodeId, key: &InstanceKey) -> bool {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::publish;
 use crate::capability::Supply;
 use crate::draft::Draft;
-use crate::id::{NodeId, ServiceId};
+use crate::id::{ImageKey, NodeId, ServiceId};
+use crate::instance::Observed;
 use crate::needs::Taken;
 use crate::placement::{Choice, Facts, choose};
 use crate::reason::{Code, Reason};
-use crate::record::{Assignment, Place, ServiceRecord, SlotId};
-use crate::spec::{ImageSpec, MAX_SLOTS, Need, Requirement, Take};
+use crate::record::{Assignment, Ended, Place, ServiceRecord, SlotId};
+use crate::spec::{ImageSpec, MAX_SLOTS, Need, Ready, Requirement, Take};
 use crate::step::{Durability, EventKind};
 
 /// Gives a node to every slot of the record that waits for one and finds one, and says why the others wait.
@@ -42,6 +43,9 @@ fn place_everywhere(
     image: &Arc<ImageSpec>,
     facts: &mut [Facts<'_>],
 ) -> Vec<Reason> {
+    if let Some(reason) = awaits(draft, record, image) {
+        return vec![reason];
+    }
     let mut unmet = Vec::new();
     for facts in facts {
         let slot = SlotId { image: image.key.clone(), place: Place::On(facts.node) };
@@ -66,6 +70,9 @@ fn place_slot(
     facts: &mut [Facts<'_>],
 ) -> Result<(), Vec<Reason>> {
     let Some(image) = record.revision.spec.image(&slot.image).map(Arc::clone) else { return Ok(()) };
+    if let Some(reason) = awaits(draft, record, &image) {
+        return Err(vec![reason]);
+    }
     let pinned = is_pinned(&image, facts);
     let only = if pinned { held_back(draft, record, slot)? } else { None };
     let open = open_to(draft, record.id, slot, facts);
@@ -84,8 +91,42 @@ fn assign(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, choi
     record.slots.insert(slot.clone(), assignment);
 }
 
+/// The first image that must come before this one and is not so far.
+fn awaits(draft: &Draft<'_>, record: &ServiceRecord, image: &ImageSpec) -> Option<Reason> {
+    let (first, ready) = image.after.iter().find(|(first, ready)| !is_ready(draft, record, first, *ready))?;
+    let far = match ready {
+        Ready::Started => "has started",
+        Ready::Healthy => "has been running for a while",
+        Ready::Completed => "has done its work",
+    };
+    Some(Reason::new(Code::WaitingDependency, format!("it comes after {first}: waits until that {far}")))
+}
+
+fn is_ready(draft: &Draft<'_>, record: &ServiceRecord, image: &ImageKey, ready: Ready) -> bool {
+    let slots = record.wanted_of(image);
+    let is = |slot: &SlotId| {
+        let assigned = record.slots.get(slot);
+        let observed = assigned.and_then(|assigned| draft.heard(&record.key(slot, assigned.fence)));
+        let done = record.ended.get(slot) == Some(&Ended::Succeeded);
+        done || match ready {
+            Ready::Started => observed.is_some_and(Observed::runs),
+            Ready::Healthy => observed.is_some_and(|observed| observed.runs() && observed.healthy),
+            Ready::Completed => false,
+        }
+    };
+    !slots.is_empty() && slots.iter().all(is)
+}
+
 /// Why an image that has a slot on every node has none at all.
-pub(crate) fn why_nowhere(image: &ImageSpec, facts: &mut [Facts<'_>]) -> Option<Reason> {
+pub(crate) fn why_nowhere(
+    draft: &Draft<'_>,
+    record: &ServiceRecord,
+    image: &ImageSpec,
+    facts: &mut [Facts<'_>],
+) -> Option<Reason> {
+    if let Some(reason) = awaits(draft, record, image) {
+        return Some(reason);
+    }
     if facts.is_empty() {
         return Some(Reason::new(Code::WaitingNode, NOBODY));
     }
@@ -169,6 +210,9 @@ pub(crate) fn why_waiting(
     facts: &mut [Facts<'_>],
 ) -> Option<Reason> {
     let image = record.revision.spec.image(&slot.image)?;
+    if let Some(reason) = awaits(draft, record, image) {
+        return Some(reason);
+    }
     if is_pinned(image, facts)
         && let Err(reasons) = held_back(draft, record, slot)
     {

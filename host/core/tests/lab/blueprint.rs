@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
-use motey_core::spec::{Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, Take};
+use motey_core::spec::{
+    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Run, Source, Spec, Take,
+};
 use motey_core::step::Request;
 use uuid::Uuid;
 
@@ -33,6 +35,8 @@ pub fn image(key: &str) -> ImageSpec {
         replicas: Replicas::Count(1),
         need: Need::nothing(),
         params: Params::default(),
+        run: Run::Service,
+        after: Vec::new(),
         restart: Restart::Always,
     }
 }

@@ -4,7 +4,7 @@ use motey_core::instance::{Exit, Seen};
 use motey_core::project::State;
 use motey_core::reason::Code;
 use motey_core::record::Ended;
-use motey_core::spec::Restart;
+use motey_core::spec::{ImageSpec, Ready, Restart, Run};
 use motey_core::step::{EventKind, Input, Request};
 
 use crate::blueprint::{capability, deploy, image, image_key, restarts, service, taking, times, with};
@@ -280,4 +280,32 @@ fn removed_again_and_again_by_somebody_it_is_no_storm() {
     assert_eq!(lab.said(id), "engine.failed: it vanished from its engine; given up after 10 attempts");
     lab.rest();
     lab.check_rest();
+}
+
+#[test]
+fn what_comes_after_waits_for_what_comes_first() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    let job = ImageSpec { run: Run::Job, ..image("migrate") };
+    let db = image("db");
+    let web = ImageSpec {
+        after: vec![("db".parse().expect("a key"), Ready::Healthy), (job.key.clone(), Ready::Completed)],
+        ..image("web")
+    };
+    lab.ask(deploy(id, [web, db, job]));
+    lab.settle();
+    assert_eq!(
+        lab.said(id),
+        "waiting.dependency: it comes after db: waits until that has been running for a while"
+    );
+    lab.rest();
+    assert_eq!(
+        lab.said(id),
+        "waiting.dependency: it comes after migrate: waits until that has done its work"
+    );
+    lab.exits(id, "migrate-0", 0);
+    lab.rest();
+    assert_eq!((lab.state(id), lab.live(id).len()), (State::Running, 2));
+    lab.restart();
+    lab.rest();
+    assert_eq!((lab.state(id), lab.live(id).len()), (State::Running, 2), "the job is done for good");
 }
