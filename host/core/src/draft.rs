@@ -174,6 +174,11 @@ impl<'a> Draft<'a> {
         self.journal.push(Event { service, slot: slot.cloned(), kind, text: text.into() });
     }
 
+    /// How many attempts were named so far.
+    pub fn attempts(&self) -> u64 {
+        self.fences
+    }
+
     pub fn draw_fence(&mut self, epoch: u64) -> Fence {
         self.fences += 1;
         Fence { epoch, owner: self.me(), writer: self.incarnation, n: self.fences }

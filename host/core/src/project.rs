@@ -127,7 +127,7 @@ impl<'a> View<'a> {
 
     fn image(&mut self, key: &ImageKey) -> ImageStatus {
         let record = self.record;
-        let slots: Vec<SlotStatus> = record.wanted_of(key).into_iter().map(|slot| self.slot(slot)).collect();
+        let slots: Vec<SlotStatus> = record.wanted_of(key).map(|slot| self.slot(slot)).collect();
         let (state, reason) = match record.everywhere().find(|image| image.key == *key) {
             Some(image) if slots.is_empty() && record.desired == Desired::Running => {
                 (State::Initial, self.why_nowhere(image))

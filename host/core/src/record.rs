@@ -153,7 +153,7 @@ pub struct Assignment {
     /// It takes an exclusive capability: nobody else may run the slot while this instance may live.
     pub pinned: bool,
     /// In a move, the attempt that goes on until this one runs.
-    pub from: Option<Former>,
+    pub from: Option<Box<Former>>,
 }
 
 /// The attempt that a move replaces.
@@ -241,8 +241,7 @@ impl ServiceRecord {
     /// Whether an image of it cannot run any more: every slot it has gave up.
     pub fn has_failed(&self) -> bool {
         self.revision.spec.images.iter().any(|image| {
-            let wanted = self.wanted_of(&image.key);
-            let mut ends = wanted.iter().map(|slot| self.ended.get(slot)).peekable();
+            let mut ends = self.wanted_of(&image.key).map(|slot| self.ended.get(&slot)).peekable();
             let any = ends.peek().is_some();
             any && ends.all(|end| matches!(end, Some(Ended::GaveUp(_))))
         })
@@ -266,16 +265,32 @@ impl ServiceRecord {
 
     /// The slots that the spec wants of one image. Those of an image that has one on every node come to be where it is
     /// placed.
-    pub fn wanted_of(&self, image: &ImageKey) -> Vec<SlotId> {
-        let slot = |place| SlotId { image: image.clone(), place };
-        let Some(Replicas::EveryNode) = self.revision.spec.image(image).map(|spec| spec.replicas) else {
-            return (0..self.revision.replicas(image)).map(|n| slot(Place::Ordinal(n))).collect();
-        };
-        let first = slot(Place::On(NodeId(uuid::Uuid::nil())));
-        let here = |at: &&SlotId| at.image == *image;
-        let assigned = self.slots.range(first.clone()..).map(|(slot, _)| slot).take_while(here);
-        let ended = self.ended.range(first..).map(|(slot, _)| slot).take_while(here);
-        assigned.chain(ended).cloned().collect::<BTreeSet<_>>().into_iter().collect()
+    pub fn wanted_of<'a>(&'a self, image: &'a ImageKey) -> impl Iterator<Item = SlotId> + 'a {
+        let counted = (0..self.revision.replicas(image)).map(Place::Ordinal);
+        let places = counted.chain(self.places_of(image).into_iter().map(Place::On));
+        places.map(|place| SlotId { image: image.clone(), place })
+    }
+
+    /// The nodes on which an image that has a slot on every node has one.
+    fn places_of(&self, image: &ImageKey) -> BTreeSet<NodeId> {
+        if self.revision.spec.image(image).is_none_or(|spec| spec.replicas != Replicas::EveryNode) {
+            return BTreeSet::new();
+        }
+        let first = SlotId { image: image.clone(), place: Place::On(NodeId(uuid::Uuid::nil())) };
+        let assigned = self.slots.range(first.clone()..).map(|(slot, _)| slot);
+        let ended = self.ended.range(first..).map(|(slot, _)| slot);
+        let here = |slot: &&SlotId| slot.image == *image;
+        let slots = assigned.take_while(here).chain(ended.take_while(here));
+        slots.filter_map(|slot| if let Place::On(node) = slot.place { Some(node) } else { None }).collect()
+    }
+
+    /// Whether the spec wants that slot, should it be placed.
+    pub fn wants(&self, slot: &SlotId) -> bool {
+        match (slot.place, self.revision.spec.image(&slot.image).map(|spec| spec.replicas)) {
+            (Place::Ordinal(n), Some(Replicas::Count(_))) => n < self.revision.replicas(&slot.image),
+            (Place::On(_), Some(Replicas::EveryNode)) => true,
+            _ => false,
+        }
     }
 
     /// The key of the instance that an assignment of this record names.

@@ -46,25 +46,12 @@ fn take_in(draft: &mut Draft<'_>, from: NodeId, report: &Report) {
 }
 
 fn hear_of(draft: &mut Draft<'_>, from: NodeId, before: &Arc<ServiceRecord>, report: &Report) {
+    let slots = concerned(draft, before, report);
+    if is_no_news(draft, before, report, &slots) {
+        return;
+    }
     let mut record = ServiceRecord::clone(before);
-    let mut durability = Durability::Process;
-    for (key, reasons) in report.refused.iter().filter(|(key, _)| names(before, from, key)) {
-        tending::fall_back(draft, &mut record, &key.slot);
-        draft.mark_refused(key, from, draft.now.after(REFUSAL_LASTS));
-        let text = together(reasons.clone()).text;
-        draft.tell(record.id, Some(&key.slot), EventKind::Refused, text);
-        durability = Durability::Power;
-    }
-    let news = |(key, ended): &&(InstanceKey, Ended)| before.ended.get(&key.slot) != Some(ended);
-    for (key, ended) in report.ended.iter().filter(news).filter(|(key, _)| names(before, from, key)) {
-        let (kind, text) = match ended {
-            Ended::Succeeded => (EventKind::Succeeded, "did its work".to_owned()),
-            Ended::GaveUp(reason) => (EventKind::GaveUp, reason.text.clone()),
-        };
-        draft.tell(record.id, Some(&key.slot), kind, text);
-        record.ended.insert(key.slot.clone(), ended.clone());
-        durability = Durability::Power;
-    }
+    let mut durability = hear_ends(draft, from, &mut record, report);
     for key in report.gone.iter().filter(|key| key.service == before.id) {
         record.dismissed.retain(|d| (d.node, &d.slot, d.fence) != (from, &key.slot, key.fence));
         if names(&record, from, key) {
@@ -72,30 +59,67 @@ fn hear_of(draft: &mut Draft<'_>, from: NodeId, before: &Arc<ServiceRecord>, rep
         }
         tending::forget_former(&mut record, from, key);
     }
-    let mut slots: BTreeSet<SlotId> =
-        report.instances.iter().map(|observed| observed.key.slot.clone()).collect();
-    if !draft.outlook().draining.is_empty() {
-        // the end of one move is the beginning of the next
-        slots.extend(record.slots.keys().cloned());
-    }
-    durability = durability.max(tending::mind(draft, &mut record, slots));
+    let attempts = draft.attempts();
+    let decides = tending::mind(draft, &mut record, slots);
     tending::prove(draft, &mut record);
     prove_revision(draft, &mut record);
-    let sequel = before.revision.spec.images.iter().any(|image| !image.after.is_empty());
-    if record == **before && !(sequel && record.waits()) {
-        return;
-    }
     conclude(draft, &mut record);
     if record.waits() && draft.outlook().decides() {
-        let slots = record.slots.clone();
         place(draft, &mut record, &mut draft.facts());
-        if record.slots != slots {
-            durability = Durability::Power;
-        }
+    }
+    if decides || draft.attempts() > attempts {
+        durability = Durability::Power;
     }
     if record != **before {
         publish(draft, record, durability);
     }
+}
+
+/// The slots a report is about; where a node is being emptied, the end of one move is the beginning of the next.
+fn concerned(draft: &Draft<'_>, record: &ServiceRecord, report: &Report) -> BTreeSet<SlotId> {
+    if !draft.outlook().draining.is_empty() {
+        return record.slots.keys().cloned().collect();
+    }
+    report.instances.iter().map(|observed| observed.key.slot.clone()).collect()
+}
+
+/// Most reports say that an instance is as it should be.
+fn is_no_news(draft: &Draft<'_>, record: &ServiceRecord, report: &Report, slots: &BTreeSet<SlotId>) -> bool {
+    let Report { refused, gone, ended, .. } = report;
+    let sequel = || record.revision.spec.images.iter().any(|image| !image.after.is_empty());
+    refused.is_empty()
+        && gone.is_empty()
+        && ended.is_empty()
+        && !record.unproven
+        && record.previous.is_none()
+        && slots.iter().all(|slot| tending::is_well(draft, record, slot))
+        && !(sequel() && record.waits())
+}
+
+/// What executors said no to, and what came to its end.
+fn hear_ends(draft: &mut Draft<'_>, from: NodeId, record: &mut ServiceRecord, report: &Report) -> Durability {
+    let mut durability = Durability::Process;
+    for (key, reasons) in &report.refused {
+        if names(record, from, key) {
+            tending::fall_back(draft, record, &key.slot);
+            draft.mark_refused(key, from, draft.now.after(REFUSAL_LASTS));
+            let text = together(reasons.clone()).text;
+            draft.tell(record.id, Some(&key.slot), EventKind::Refused, text);
+            durability = Durability::Power;
+        }
+    }
+    for (key, ended) in &report.ended {
+        if names(record, from, key) && record.ended.get(&key.slot) != Some(ended) {
+            let (kind, text) = match ended {
+                Ended::Succeeded => (EventKind::Succeeded, "did its work".to_owned()),
+                Ended::GaveUp(reason) => (EventKind::GaveUp, reason.text.clone()),
+            };
+            draft.tell(record.id, Some(&key.slot), kind, text);
+            record.ended.insert(key.slot.clone(), ended.clone());
+            durability = Durability::Power;
+        }
+    }
+    durability
 }
 
 fn names(record: &ServiceRecord, node: NodeId, key: &InstanceKey) -> bool {

@@ -349,13 +349,16 @@ fn announce(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, durability: Dura
 
 /// A tombstone concerns every node, and so does an epoch that all are to confirm.
 fn tell(draft: &mut Draft<'_>, before: Option<&ServiceRecord>, record: &Arc<ServiceRecord>) {
+    draft.send(draft.me(), PeerMessage::Record(Arc::clone(record)));
+    if !draft.outlook().cluster {
+        return;
+    }
     let mut nodes = record.audience();
     nodes.extend(before.into_iter().flat_map(ServiceRecord::audience));
     if record.is_absent() || record.unproven {
         nodes.extend(&draft.core.membership.members);
     }
-    nodes.insert(draft.me());
-    for node in nodes {
+    for node in nodes.into_iter().filter(|node| *node != draft.core.me.node) {
         draft.send(node, PeerMessage::Record(Arc::clone(record)));
     }
 }

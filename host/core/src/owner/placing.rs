@@ -60,7 +60,7 @@ fn place_everywhere(
             Err(reasons) => unmet.extend(reasons),
         }
     }
-    if record.wanted_of(&image.key).is_empty() { unmet } else { Vec::new() }
+    if record.wanted_of(&image.key).next().is_none() { unmet } else { Vec::new() }
 }
 
 fn place_slot(
@@ -103,18 +103,18 @@ fn awaits(draft: &Draft<'_>, record: &ServiceRecord, image: &ImageSpec) -> Optio
 }
 
 fn is_ready(draft: &Draft<'_>, record: &ServiceRecord, image: &ImageKey, ready: Ready) -> bool {
-    let slots = record.wanted_of(image);
-    let is = |slot: &SlotId| {
-        let assigned = record.slots.get(slot);
-        let observed = assigned.and_then(|assigned| draft.heard(&record.key(slot, assigned.fence)));
-        let done = record.ended.get(slot) == Some(&Ended::Succeeded);
+    let mut slots = record.wanted_of(image).peekable();
+    let is = |slot: SlotId| {
+        let assigned = record.slots.get(&slot);
+        let observed = assigned.and_then(|assigned| draft.heard(&record.key(&slot, assigned.fence)));
+        let done = record.ended.get(&slot) == Some(&Ended::Succeeded);
         done || match ready {
             Ready::Started => observed.is_some_and(Observed::runs),
             Ready::Healthy => observed.is_some_and(|observed| observed.runs() && observed.healthy),
             Ready::Completed => false,
         }
     };
-    !slots.is_empty() && slots.iter().all(is)
+    slots.peek().is_some() && slots.all(is)
 }
 
 /// Why an image that has a slot on every node has none at all.

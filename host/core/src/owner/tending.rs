@@ -31,7 +31,7 @@ pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
     catch_up(draft, &mut record);
     let mut slots: BTreeSet<SlotId> = slots_of(&record).into_iter().collect();
     slots.extend(draft.heard_slots(service));
-    let durability = mind(draft, &mut record, slots);
+    mind(draft, &mut record, slots);
     record.dismissed.retain(|dismissed| !draft.outlook().is_forgotten(dismissed.node));
     prove(draft, &mut record);
     prove_revision(draft, &mut record);
@@ -39,7 +39,7 @@ pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
     if record != *before {
         conclude(draft, &mut record);
         place(draft, &mut record, &mut draft.facts());
-        publish(draft, record, durability);
+        publish(draft, record, Durability::Power);
     }
 }
 
@@ -69,19 +69,22 @@ fn catch_up(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
     }
 }
 
-/// Brings slots into line with what is heard of them. Returns what the changes must survive.
+/// Brings slots into line with what is heard of them. Returns whether there was anything to decide.
 pub(super) fn mind(
     draft: &mut Draft<'_>,
     record: &mut ServiceRecord,
     slots: impl IntoIterator<Item = SlotId>,
-) -> Durability {
+) -> bool {
     if !draft.outlook().decides() {
-        return Durability::Process;
+        return false;
     }
-    let before = (record.slots.clone(), record.dismissed.len());
-    let wanted: BTreeSet<SlotId> = record.wanted_slots().collect();
+    let mut decides = false;
     for slot in slots {
-        if record.desired == Desired::Running && wanted.contains(&slot) {
+        if is_well(draft, record, &slot) {
+            continue;
+        }
+        decides = true;
+        if record.desired == Desired::Running && record.wants(&slot) {
             mind_node(draft, record, &slot);
             mind_assigned(draft, record, &slot);
             mind_extras(draft, record, &slot);
@@ -89,8 +92,21 @@ pub(super) fn mind(
             leave_slot(draft, record, &slot);
         }
     }
-    let same = before == (record.slots.clone(), record.dismissed.len());
-    if same { Durability::Process } else { Durability::Power }
+    decides
+}
+
+/// Whether there is nothing to be done about a slot: so it is for most of them, most of the time.
+pub(super) fn is_well(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId) -> bool {
+    let Some(assigned) = record.slots.get(slot) else { return false };
+    let outlook = draft.outlook();
+    record.desired == Desired::Running
+        && record.wants(slot)
+        && assigned.from.is_none()
+        && assigned.revision == record.revision.since(&slot.image)
+        && !outlook.is_silent(assigned.node)
+        && !outlook.is_forgotten(assigned.node)
+        && !outlook.draining.contains(&assigned.node)
+        && draft.heard_in(record.id, slot).iter().all(|observed| observed.key.fence == assigned.fence)
 }
 
 /// A slot that is not wanted has no instance; one on a forgotten node is not waited for.
@@ -129,11 +145,12 @@ fn mind_node(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
 pub(super) fn fall_back(draft: &Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
     let Some(assigned) = record.slots.remove(slot) else { return };
     let outlook = draft.outlook();
-    let goes_on = |former: &Former| {
+    let goes_on = |former: &Box<Former>| {
         let key = record.key(slot, former.fence);
         !outlook.is_silent(former.node) && draft.heard(&key).is_some_and(may_live)
     };
-    if let Some(Former { node, engine, fence, revision }) = assigned.from.filter(goes_on) {
+    if let Some(former) = assigned.from.filter(goes_on) {
+        let Former { node, engine, fence, revision } = *former;
         let pinned = assigned.pinned;
         record.slots.insert(slot.clone(), Assignment { node, engine, fence, revision, pinned, from: None });
     }
@@ -172,7 +189,8 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
 
 fn end_move(record: &mut ServiceRecord, slot: &SlotId) {
     let Some(assigned) = record.slots.get_mut(slot) else { return };
-    if let Some(Former { node, engine, fence, .. }) = assigned.from.take() {
+    if let Some(former) = assigned.from.take() {
+        let Former { node, engine, fence, .. } = *former;
         record.dismissed.insert(Dismissed { slot: slot.clone(), fence, node, engine });
     }
 }
@@ -208,7 +226,7 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
         fence: draft.draw_fence(record.stamp.epoch),
         revision: record.revision.since(&slot.image),
         pinned: is_pinned(&image, &facts),
-        from: Some(Former { node, engine, fence, revision }),
+        from: Some(Box::new(Former { node, engine, fence, revision })),
     };
     record.slots.insert(slot.clone(), successor);
 }
