@@ -76,10 +76,12 @@ fn hand_over(draft: &mut Draft<'_>, record: &ServiceRecord) {
     let outlook = draft.outlook();
     let leaves = outlook.hands_over(draft.me());
     let lost = |heir: NodeId| {
-        outlook.is_forgotten(heir) || (outlook.is_silent(heir) && (outlook.permitted || leaves))
+        outlook.is_forgotten(heir)
+            || (outlook.is_silent(heir) && (outlook.permitted || leaves))
+            || (outlook.draining.contains(&heir) && leaves)
     };
     match record.heir {
-        Some(heir) if !lost(heir) && !(leaves && outlook.draining.contains(&heir)) => {}
+        Some(heir) if !lost(heir) => {}
         Some(_) if !leaves => open_epoch(draft, record, "owns it again: its heir is gone"),
         _ if leaves => name_heir(draft, record),
         _ => {}

@@ -145,11 +145,11 @@ fn mind_node(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
 pub(super) fn fall_back(draft: &Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
     let Some(assigned) = record.slots.remove(slot) else { return };
     let outlook = draft.outlook();
-    let goes_on = |former: &Box<Former>| {
+    let goes_on = |former: &Former| {
         let key = record.key(slot, former.fence);
         !outlook.is_silent(former.node) && draft.heard(&key).is_some_and(may_live)
     };
-    if let Some(former) = assigned.from.filter(goes_on) {
+    if let Some(former) = assigned.from.filter(|former| goes_on(former)) {
         let Former { node, engine, fence, revision } = *former;
         let pinned = assigned.pinned;
         record.slots.insert(slot.clone(), Assignment { node, engine, fence, revision, pinned, from: None });
