@@ -27,9 +27,11 @@ pub mod reason;
 pub mod record;
 mod restart;
 mod run;
+mod sizes;
 pub mod spec;
 mod state;
 pub mod step;
 
 pub use restart::Tuning;
+pub use sizes::Sizes;
 pub use state::{Core, EngineView, Identity};

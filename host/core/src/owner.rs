@@ -237,7 +237,13 @@ pub(crate) fn why_waiting(
         let text = "every node that fits refused it a moment ago; it is offered again soon";
         return Some(Reason::new(Code::WaitingAdmission, text));
     }
-    choose(image, open, &credit).err().map(together)
+    match choose(image, open, &credit) {
+        Err(reasons) => Some(together(reasons)),
+        Ok(_) => {
+            let text = "what it needs is free, and promised to another slot that is about to take it";
+            Some(Reason::new(Code::WaitingAdmission, text))
+        }
+    }
 }
 
 /// Several reasons as one: the first one's code, all texts.
