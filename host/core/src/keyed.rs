@@ -22,6 +22,10 @@ impl<T> Keyed<T> {
         self.0.is_empty()
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub fn get(&self, key: &InstanceKey) -> Option<&T> {
         self.0.get(key)
     }

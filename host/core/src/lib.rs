@@ -33,6 +33,7 @@ pub mod reason;
 pub mod record;
 mod restart;
 mod run;
+mod sizes;
 pub mod spec;
 mod state;
 pub mod step;
@@ -40,4 +41,5 @@ mod succession;
 
 pub use membership::Standing;
 pub use restart::{Tuning, Witness};
+pub use sizes::Sizes;
 pub use state::{Core, Engine, EngineView, Identity, Stored};

@@ -57,7 +57,7 @@ pub struct Core {
     pub(crate) held: Taken,
     pub(crate) waiting: BTreeSet<ServiceId>,
 
-    due: BTreeSet<(Millis, ServiceId)>,
+    pub(crate) due: BTreeSet<(Millis, ServiceId)>,
     pub(crate) fences: u64,
     pub(crate) calls: u64,
 }
@@ -222,9 +222,17 @@ impl Core {
         }
     }
 
+    /// What an engine told before the last answer may be heard after it. Nothing becomes as new again, and what is
+    /// gone may have been made again since: both are a reason to ask.
     fn note_instance(&mut self, instance: &Instance) {
+        let known = self.seen.get(&instance.key).map(|known| known.seen);
+        let is_old = known.is_some_and(|known| match instance.seen {
+            Seen::Created => known != Seen::Created,
+            told => told == Seen::Gone,
+        });
         match self.runs.get_mut(&instance.key) {
             Some(run) if run.call.is_some() => run.rumour = Some(instance.seen),
+            Some(run) if is_old => run.look = true,
             _ => self.see(instance),
         }
     }

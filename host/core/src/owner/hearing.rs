@@ -64,7 +64,8 @@ fn hear_of(draft: &mut Draft<'_>, from: NodeId, before: &Arc<ServiceRecord>, rep
     tending::prove(draft, &mut record);
     prove_revision(draft, &mut record);
     conclude(draft, &mut record);
-    if record.waits() && draft.outlook().decides() {
+    let news = record != **before || has_sequel(before);
+    if news && record.waits() && draft.outlook().decides() {
         place(draft, &mut record, &mut draft.facts());
     }
     if decides || draft.attempts() > attempts {
@@ -86,14 +87,18 @@ fn concerned(draft: &Draft<'_>, record: &ServiceRecord, report: &Report) -> BTre
 /// Most reports say that an instance is as it should be.
 fn is_no_news(draft: &Draft<'_>, record: &ServiceRecord, report: &Report, slots: &BTreeSet<SlotId>) -> bool {
     let Report { refused, gone, ended, .. } = report;
-    let sequel = || record.revision.spec.images.iter().any(|image| !image.after.is_empty());
     refused.is_empty()
         && gone.is_empty()
         && ended.is_empty()
         && !record.unproven
         && record.previous.is_none()
         && slots.iter().all(|slot| tending::is_well(draft, record, slot))
-        && !(sequel() && record.waits())
+        && !(has_sequel(record) && record.waits())
+}
+
+/// Whether an image of it waits for another one.
+fn has_sequel(record: &ServiceRecord) -> bool {
+    record.revision.spec.images.iter().any(|image| !image.after.is_empty())
 }
 
 /// What executors said no to, and what came to its end.

@@ -227,7 +227,13 @@ pub(crate) fn why_waiting(
         };
         return Some(Reason::new(Code::WaitingAdmission, text));
     }
-    choose(image, open).err().map(together)
+    match choose(image, open) {
+        Err(reasons) => Some(together(reasons)),
+        Ok(_) => {
+            let text = "what it needs is free, and promised to another slot that is about to take it";
+            Some(Reason::new(Code::WaitingAdmission, text))
+        }
+    }
 }
 
 /// Several reasons as one: the first one's code, all texts.

@@ -106,7 +106,7 @@ pub(super) fn is_well(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId) 
         && !outlook.is_silent(assigned.node)
         && !outlook.is_forgotten(assigned.node)
         && !outlook.draining.contains(&assigned.node)
-        && draft.heard_in(record.id, slot).iter().all(|observed| observed.key.fence == assigned.fence)
+        && extras(draft, record, slot).is_empty()
 }
 
 /// A slot that is not wanted has no instance; one on a forgotten node is not waited for.

@@ -2,10 +2,10 @@
 
 use motey_core::capability::Supply;
 use motey_core::project::State;
-use motey_core::spec::Params;
+use motey_core::spec::{Params, Restart};
 use motey_core::step::Request;
 
-use crate::blueprint::{capability, deploy, engine_name, image, on, service, taking, times, with};
+use crate::blueprint::{capability, deploy, engine_name, image, on, restarts, service, taking, times, with};
 use crate::node::Lab;
 
 #[test]
@@ -165,4 +165,21 @@ fn a_slot_keeps_its_engine_though_a_better_one_comes() {
     lab.exits(id, "web-0", 1);
     lab.rest();
     assert_eq!(lab.live(id), live);
+}
+
+#[test]
+fn what_waits_for_something_promised_to_another_slot_says_so() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    lab.offer([capability("dongle", Supply::Exclusive)]);
+    lab.ask(deploy(id, [times(2, with("dongle", image("web"))), restarts(Restart::Never, image("job"))]));
+    lab.rest();
+    lab.exits(id, "job-0", 1);
+    lab.rest();
+    lab.ask(Request::Start(id));
+    let reason = lab.status(id).images[0].slots[1].reason.clone().map(|reason| reason.text);
+    let text = "what it needs is free, and promised to another slot that is about to take it";
+    assert_eq!(reason.as_deref(), Some(text));
+    lab.rest();
+    lab.check_rest();
+    assert_eq!(lab.said(id), "waiting.capability: degraded 1/2: dongle is taken by another instance");
 }

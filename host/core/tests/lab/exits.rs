@@ -1,6 +1,6 @@
 //! What follows from an end: start again, wait, give up.
 
-use motey_core::instance::{Exit, Seen};
+use motey_core::instance::{Exit, Instance, Seen};
 use motey_core::project::State;
 use motey_core::reason::Code;
 use motey_core::record::Ended;
@@ -272,11 +272,13 @@ fn removed_again_and_again_by_somebody_it_is_no_storm() {
     for _ in 0..10 {
         let key = lab.at(id, "web-0");
         lab.becomes(&key, Seen::Gone);
-        assert!(lab.calls.is_empty(), "it is made again after a wait");
+        lab.settle();
+        assert!(lab.live(id).is_empty(), "it is made again after a wait");
         lab.rest();
     }
     let key = lab.at(id, "web-0");
     lab.becomes(&key, Seen::Gone);
+    lab.settle();
     assert_eq!(lab.said(id), "engine.failed: it vanished from its engine; given up after 10 attempts");
     lab.rest();
     lab.check_rest();
@@ -308,4 +310,34 @@ fn what_comes_after_waits_for_what_comes_first() {
     lab.restart();
     lab.rest();
     assert_eq!((lab.state(id), lab.live(id).len()), (State::Running, 2), "the job is done for good");
+}
+
+#[test]
+fn what_an_engine_told_before_a_short_job_ended_does_not_run_it_again() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    lab.ask(deploy(id, [restarts(Restart::Never, image("job"))]));
+    lab.rest();
+    let key = lab.at(id, "job-0");
+    let ended = lab.silently(&key, exited(0)).expect("it is there");
+    lab.input(&Input::Instance(Instance { seen: Seen::Created, ..ended.clone() }));
+    lab.settle();
+    lab.input(&Input::Instance(Instance { seen: Seen::Running, ..ended.clone() }));
+    lab.input(&Input::Instance(ended));
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.state(id), lab.engine().asked(Verb::Start)), (State::Terminated, 1));
+}
+
+#[test]
+fn what_was_made_again_is_not_gone_when_its_end_is_told_late() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    lab.ask(deploy(id, [image("web")]));
+    lab.rest();
+    let key = lab.at(id, "web-0");
+    let gone = Instance { seen: Seen::Gone, ..lab.engine().instances[&key].clone() };
+    lab.input(&Input::Instance(gone));
+    lab.ask(Request::Stop(id));
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.state(id), lab.engine().asked(Verb::Create)), (State::Terminated, 1));
 }
