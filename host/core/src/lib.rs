@@ -14,6 +14,7 @@ mod admission;
 mod attempt;
 pub mod capability;
 mod decide;
+pub mod directory;
 mod draft;
 mod executor;
 pub mod id;
@@ -32,4 +33,4 @@ mod state;
 pub mod step;
 
 pub use restart::Tuning;
-pub use state::{Core, EngineView, Identity};
+pub use state::{Core, Engine, EngineView, Identity};

@@ -16,8 +16,10 @@ use crate::capability::{CapId, Capability};
 use crate::reason::{Code, Reason};
 
 pub use plan::Needs;
-pub(crate) use plan::Want;
-pub(crate) use search::{Search, Stock};
+pub(crate) use plan::{Goal, Want, mark};
+pub(crate) use search::{Search, Seat, Stock};
+#[cfg(test)]
+pub(crate) use test::all_hold;
 
 /// So much of each of a node's capabilities.
 pub type Taken = BTreeMap<CapId, u64>;
@@ -41,16 +43,16 @@ pub(crate) fn satisfy(needs: &Needs, offer: &Offer<'_>) -> Result<Taken, Vec<Rea
     if search.fits(&[needs.goals()], offer) {
         Ok(search.taken())
     } else {
-        Err(unmet(needs, offer, "this node"))
+        Err(unmet(&[needs.goals()], offer, "this node"))
     }
 }
 
 /// Every requirement that is not met, in words; `who` is what the node is called. At least one: to be asked only
 /// where [`Search::fits`] found that it does not.
-pub(crate) fn unmet(needs: &Needs, offer: &Offer<'_>, who: &str) -> Vec<Reason> {
-    let mut texts = explain::unmet(needs.goals(), offer, who);
+pub(crate) fn unmet(lists: &[&[Goal]], offer: &Offer<'_>, who: &str) -> Vec<Reason> {
+    let mut texts = explain::unmet(lists, offer, who);
     if texts.is_empty() {
-        texts.push(format!("{who} has each of what is needed, but not all of it for one instance"));
+        texts.push(format!("{who} has each of what is needed, but not all of it at once"));
     }
     texts.into_iter().map(|text| Reason::new(Code::WaitingCapability, text)).collect()
 }

@@ -56,10 +56,18 @@ pub struct Core {
 }
 
 /// What is known of an engine.
-#[derive(Clone, Debug)]
-pub(crate) enum Engine {
-    Up { features: BTreeSet<String> },
-    Down { message: String },
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// It answers.
+    Up {
+        /// What it is able to do.
+        features: BTreeSet<String>,
+    },
+    /// It does not answer.
+    Down {
+        /// Why, for people.
+        message: String,
+    },
 }
 
 /// An engine as clients see it.

@@ -8,9 +8,9 @@ use crate::capability::{CapId, Capability, Supply, amount_text};
 use crate::spec::{Literal, Requirement, Take, Test};
 
 /// Every goal that is not met, in words. `who` is what the node is called.
-pub(crate) fn unmet(goals: &[Goal], offer: &Offer<'_>, who: &str) -> Vec<String> {
+pub(crate) fn unmet(lists: &[&[Goal]], offer: &Offer<'_>, who: &str) -> Vec<String> {
     let mut walk = Walk { offer, who, taken: Taken::new(), unmet: Vec::new() };
-    walk.all(goals);
+    lists.iter().for_each(|goals| walk.all(goals));
     walk.unmet
 }
 

@@ -45,6 +45,13 @@ pub(crate) fn mark(name: &str) -> u64 {
     })
 }
 
+impl Goal {
+    /// What it wants whatever is chosen.
+    pub fn as_want(&self) -> Option<&Want> {
+        if let Self::Has(want) = self { Some(want) } else { None }
+    }
+}
+
 impl Needs {
     /// As it was written.
     pub fn as_need(&self) -> &Need {

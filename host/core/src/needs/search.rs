@@ -41,7 +41,7 @@ pub(crate) struct Search<'a> {
 /// What one want takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seat<'a> {
-    want: &'a Want,
+    pub want: &'a Want,
     pub unit: &'a Capability,
     pub amount: u64,
 }

@@ -94,7 +94,7 @@ fn an_earlier_choice_is_taken_back_when_it_leads_nowhere() {
     assert!(told(all, &offered, &[]).is_err());
     let why =
         "none of 2 choices is met: gpu is taken by another instance, and nothing offers the capability npu";
-    assert_eq!(told(either, &[gpu.clone()], &[(&gpu, 1)]), refused([why]));
+    assert_eq!(told(either, std::slice::from_ref(&gpu), &[(&gpu, 1)]), refused([why]));
     assert_eq!(told(Need::Any(vec![]), &offered, &[]), refused(["none of 0 choices is met: "]));
 }
 
@@ -135,7 +135,7 @@ fn every_unmet_need_is_said() {
     let memory = capability("memory", "", Supply::Amount(100));
     let need = Need::All(vec![has("memory", Take::Amount(71)), name("zigbee")]);
     let why = ["71 B of memory are wanted, 70 B of 100 B are free", "nothing offers the capability zigbee"];
-    assert_eq!(told(need, &[memory.clone()], &[(&memory, 30)]), refused(why));
+    assert_eq!(told(need, std::slice::from_ref(&memory), &[(&memory, 30)]), refused(why));
     assert_eq!(told(name("memory"), &[memory.clone()], &[(&memory, 100)]), taken([]));
     let typed = Need::Has(Requirement { kind: Some("radio".into()), ..Requirement::named("memory") });
     assert_eq!(told(typed, &[memory], &[]), refused(["nothing offers the radio capability memory"]));
