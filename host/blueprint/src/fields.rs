@@ -5,7 +5,7 @@ use crate::nearest::nearest;
 use crate::path::{quoted, with_key};
 use crate::read::{At, alternatives, described};
 use crate::report::Report;
-use crate::schema::{self, Cannot, Level, Meaning, Shape};
+use crate::schema::{Cannot, Level, Meaning, Shape};
 use crate::tree::{Entry, Scalar, Style, Value};
 
 /// The values of one map that this version reads, by native key.
@@ -13,6 +13,8 @@ pub(crate) struct Fields<'n> {
     map: At<'n>,
     whole: bool,
     read: Vec<(&'static str, At<'n>)>,
+    /// Maps under keys of their own, where a level has such.
+    named: Vec<(&'n str, At<'n>)>,
     /// Keys that unknown ones were probably meant to be: nobody needs to hear that they are missing too.
     meant: Vec<&'static str>,
 }
@@ -21,11 +23,15 @@ impl<'n> Fields<'n> {
     /// Sorts out a map: refuses what is unknown or not built.
     pub(crate) fn of(map: At<'n>, level: Level, report: &mut Report<'_>) -> Option<Self> {
         let entries = report.map(&map)?;
-        let mut fields = Self { map, whole: entries.whole, read: Vec::new(), meant: Vec::new() };
+        let mut fields =
+            Self { map, whole: entries.whole, read: Vec::new(), named: Vec::new(), meant: Vec::new() };
         for entry in &entries.items {
             let at = fields.map.value_of(entry);
             match level.meaning(&entry.key) {
                 Some(meaning) => fields.known(entry, at, meaning, level, report),
+                None if level == Level::Capability && at.as_map().is_some() => {
+                    fields.named.push((&entry.key, at));
+                }
                 None => fields.meant.extend(unknown(entry, &at, level, report)),
             }
         }
@@ -35,6 +41,16 @@ impl<'n> Fields<'n> {
     /// The value of a key, when it is there.
     pub(crate) fn get(&self, key: &str) -> Option<&At<'n>> {
         self.read.iter().find(|(name, _)| *name == key).map(|(_, at)| at)
+    }
+
+    /// The first of these keys that is there.
+    pub(crate) fn first(&self, keys: &[&'static str]) -> Option<(&'static str, &At<'n>)> {
+        keys.iter().find_map(|key| Some((*key, self.get(key)?)))
+    }
+
+    /// The maps that stand under keys of their own.
+    pub(crate) fn named(&self) -> &[(&'n str, At<'n>)] {
+        &self.named
     }
 
     /// The value of a key that must be there.
@@ -103,16 +119,6 @@ fn unknown(entry: &Entry, at: &At<'_>, level: Level, report: &mut Report<'_>) ->
     let key = &entry.key;
     if report.is_full() {
         report.add(Kind::Unknown, &at.path, entry.key_start, String::new());
-        return None;
-    }
-    let constraint = match &entry.value.value {
-        Value::Map(map) if level == Level::Capability => {
-            schema::constraint(map.items.iter().map(|e| e.key.as_str()))
-        }
-        _ => None,
-    };
-    if let Some(cannot) = constraint {
-        report.add(Kind::Unsupported, &at.path, entry.key_start, not_built(key, cannot));
         return None;
     }
     let known = level.words().iter().map(|word| word.name);

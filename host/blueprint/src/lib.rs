@@ -24,6 +24,7 @@ mod need;
 mod parameters;
 mod path;
 mod position;
+mod property;
 mod read;
 mod report;
 mod schema;

@@ -93,7 +93,15 @@ fn finished(draft: Draft, keys: &mut Keys) -> Option<ImageSpec> {
         Some(key) => key,
         None => keys.derive(&base)?,
     };
-    Some(ImageSpec { key, image, engines, replicas: Replicas::Count(replicas), need, params, restart })
+    Some(ImageSpec {
+        key,
+        image,
+        engines,
+        replicas: Replicas::Count(replicas),
+        need: need.into(),
+        params,
+        restart,
+    })
 }
 
 fn image(

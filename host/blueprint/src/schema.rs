@@ -12,6 +12,8 @@ pub(crate) enum Level {
     Image,
     Parameters,
     Capability,
+    /// What a property of a capability must be.
+    Test,
 }
 
 /// A key, and what becomes of it.
@@ -61,6 +63,7 @@ impl Level {
             Self::Image => IMAGE,
             Self::Parameters => PARAMETERS,
             Self::Capability => CAPABILITY,
+            Self::Test => TEST,
         }
     }
 
@@ -77,6 +80,7 @@ impl Level {
             Self::Image => "in an entry of `images`",
             Self::Parameters => "under `parameters`",
             Self::Capability => "in an entry of `capabilities`",
+            Self::Test => "in a comparison",
         }
     }
 
@@ -164,25 +168,29 @@ const PARAMETERS: &[Word] = &[
     later("pull", Shape::Text, "choose when an image is pulled"),
 ];
 
-const NO_CONSTRAINTS: Cannot = "compare properties of a capability, only ask by name, `type` and `amount`";
-
+/// Every other key of an entry names a property, when a comparison stands under it.
 const CAPABILITY: &[Word] = &[
     now("capability"),
     now("type"),
     now("amount"),
-    later("not", Shape::Flag, "ask for the absence of a capability"),
-    later("label", Shape::Text, "ask for a node's labels"),
-    later("is", Shape::Text, "ask for a node's labels"),
-    later("any", Shape::List, "choose between needs"),
-    later("all", Shape::List, "nest needs: list them under `capabilities`"),
-    later("size", Shape::Map, NO_CONSTRAINTS),
-    later("version", Shape::Any, NO_CONSTRAINTS),
+    now("label"),
+    now("is"),
+    now("any"),
+    now("all"),
+    now("not"),
+    now("size"),
+    now("version"),
 ];
 
-/// What typed constraints (`size: { ge: 512 MB }`) will compare with.
-const OPERATORS: &[&str] = &["eq", "ne", "lt", "le", "gt", "ge", "range", "in", "matches", "version"];
-
-/// Whether a map under an unknown key of a capability looks like a typed constraint, and what to say of it then.
-pub(crate) fn constraint<'k>(mut keys: impl Iterator<Item = &'k str>) -> Option<Cannot> {
-    keys.all(|key| OPERATORS.contains(&key)).then_some(NO_CONSTRAINTS)
-}
+const TEST: &[Word] = &[
+    now("eq"),
+    now("ne"),
+    now("lt"),
+    now("le"),
+    now("gt"),
+    now("ge"),
+    now("range"),
+    now("in"),
+    now("matches"),
+    now("version"),
+];

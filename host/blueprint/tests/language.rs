@@ -1,7 +1,10 @@
 //! What a blueprint means when nothing is wrong with it.
 
 use motey_blueprint::{Blueprint, parse};
-use motey_core::spec::{Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, StopRule, Take};
+use motey_core::spec::{
+    Comparison, Format, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, StopRule, Take,
+    Test,
+};
 
 fn yaml(text: &str) -> Blueprint {
     parse(Format::Yaml, text.as_bytes()).unwrap_or_else(|refused| panic!("{refused}"))
@@ -23,7 +26,7 @@ fn keys(blueprint: &Blueprint) -> Vec<&str> {
 }
 
 fn has(name: &str, kind: Option<&str>, take: Take) -> Need {
-    Need::Has(Requirement { name: name.into(), kind: kind.map(Into::into), take })
+    Need::Has(Requirement { kind: kind.map(Into::into), take, ..Requirement::named(name) })
 }
 
 #[test]
@@ -63,7 +66,8 @@ images:
             has("memory", Some("resource"), Take::Amount(512_000_000)),
             has("cpu", None, Take::Amount(500)),
             has("license", None, Take::Amount(2)),
-        ]),
+        ])
+        .into(),
         params: Params {
             command: ["/bin/serve", "--port", "80"].map(Into::into).into(),
             environment: [("MODE", "fast"), ("RATIO", "010")].map(|(k, v)| (k.into(), v.into())).into(),
@@ -75,13 +79,119 @@ images:
     assert_eq!(spec.images.iter().map(AsRef::as_ref).collect::<Vec<_>>(), [&expected]);
 }
 
+fn value(text: &str, number: Option<i64>) -> Literal {
+    Literal { text: text.into(), number }
+}
+
+fn tested<const N: usize>(name: &str, tests: [(&str, Test); N]) -> Need {
+    let tests = tests.map(|(prop, test)| (prop.to_owned(), test)).into();
+    Need::Has(Requirement { tests, ..Requirement::named(name) })
+}
+
+/// What these entries of `capabilities` ask for.
+fn needs(lines: &str) -> Vec<Need> {
+    match Need::from(image(&format!("    capabilities:\n{lines}")).need) {
+        Need::All(needs) => needs,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn properties_are_compared() {
+    use Comparison::{AtLeast, Different, Equal, Less};
+    let read = needs(
+        r#"
+      - { capability: memory, size: { ge: 512 MB } }
+      - { capability: cpu, size: { ge: 1.5 } }
+      - { capability: camera, width: { ge: 1920, lt: 4096 }, vendor: { in: [acme, 7] } }
+      - { capability: camera, zoom: { range: [-1, 2 kB] }, model: { matches: "cc2?*" } }
+      - { capability: camera, night: { eq: true }, lens: { ne: "010" } }
+      - { capability: docker, version: ">=2.4, != 2.5, <3" }
+      - { capability: kernel, release: { version: 6 } }
+"#,
+    );
+    let at_least = |text: &str, number| Test::Compares(AtLeast, value(text, Some(number)));
+    let expected = [
+        tested("memory", [("size", at_least("512 MB", 512_000_000))]),
+        tested("cpu", [("size", at_least("1.5", 1_500))]),
+        tested(
+            "camera",
+            [
+                ("width", Test::Compares(Less, value("4096", Some(4096)))),
+                ("width", at_least("1920", 1920)),
+                ("vendor", Test::OneOf(vec![value("acme", None), value("7", Some(7))])),
+            ],
+        ),
+        tested(
+            "camera",
+            [
+                ("zoom", Test::Between(value("-1", Some(-1)), value("2 kB", Some(2000)))),
+                ("model", Test::Matches("cc2?*".into())),
+            ],
+        ),
+        tested(
+            "camera",
+            [
+                ("night", Test::Compares(Equal, value("true", None))),
+                ("lens", Test::Compares(Different, value("010", None))),
+            ],
+        ),
+        tested(
+            "docker",
+            [(
+                "version",
+                Test::Version(vec![(AtLeast, "2.4".into()), (Different, "2.5".into()), (Less, "3".into())]),
+            )],
+        ),
+        tested("kernel", [("release", Test::Version(vec![(Equal, "6".into())]))]),
+    ];
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn needs_are_chosen_between_nested_and_forbidden() {
+    let read = needs(
+        r#"
+      - { capability: gpu, not: true }
+      - { capability: zigbee, not: false }
+      - { label: line, is: "7" }
+      - { label: line, is: [7, 8], not: true }
+      - { label: north }
+      - any:
+          - zigbee
+          - all: [zwave, { capability: memory, amount: 1 kB }]
+          - { any: [thread], not: true }
+"#,
+    );
+    let name = |name: &str| Need::Has(Requirement::named(name));
+    let label = |name: &str, tests: Vec<Test>| {
+        let tests = tests.into_iter().map(|test| ("is".to_owned(), test)).collect();
+        Need::Has(Requirement { kind: Some("label".into()), tests, ..Requirement::named(name) })
+    };
+    let not = |need| Need::Not(Box::new(need));
+    let seven = || value("7", Some(7));
+    let expected = [
+        not(name("gpu")),
+        name("zigbee"),
+        label("line", vec![Test::Compares(Comparison::Equal, seven())]),
+        not(label("line", vec![Test::OneOf(vec![seven(), value("8", Some(8))])])),
+        label("north", vec![]),
+        Need::Any(vec![
+            name("zigbee"),
+            Need::All(vec![name("zwave"), has("memory", None, Take::Amount(1000))]),
+            not(Need::Any(vec![name("thread")])),
+        ]),
+    ];
+    assert_eq!(read, expected);
+}
+
 #[test]
 fn what_is_left_out() {
     let image = image("");
     assert_eq!(image.key.as_str(), "a");
     assert!(image.engines.is_empty());
     assert_eq!(image.replicas, Replicas::Count(1));
-    assert_eq!(image.need, Need::nothing());
+    assert_eq!(image.need, Need::nothing().into());
     assert_eq!(image.params, Params::default());
     assert_eq!(image.restart, Restart::Always);
 }
@@ -146,7 +256,7 @@ fn the_words_of_2017_that_change_nothing() {
     assert_eq!(plain, dressed);
     assert_eq!(yaml("service_name: x\nnode_type: master\nimages: [{name: a}]\n").spec.images.len(), 1);
     let need = image("    capabilities: [{ capability: z, capability_type: hardware }]\n").need;
-    assert_eq!(need, Need::All(vec![has("z", Some("hardware"), Take::One)]));
+    assert_eq!(need, Need::All(vec![has("z", Some("hardware"), Take::One)]).into());
 }
 
 #[test]

@@ -132,13 +132,13 @@ fn service(n: u16) -> ServiceId {
 }
 
 fn deploy(n: u16, slots: u16) -> Request {
-    let need = Requirement { name: "memory".into(), kind: None, take: Take::Amount(1) };
+    let need = Requirement { take: Take::Amount(1), ..Requirement::named("memory") };
     let image = ImageSpec {
         key: ImageKey::new("web").expect("a key"),
         image: "/bin/web".into(),
         engines: Vec::new(),
         replicas: Replicas::Count(slots),
-        need: Need::Has(need),
+        need: Need::Has(need).into(),
         params: Params::default(),
         run: Run::Service,
         after: Vec::new(),

@@ -17,6 +17,7 @@ mod admission;
 mod attempt;
 pub mod capability;
 mod decide;
+pub mod directory;
 mod draft;
 mod executor;
 pub mod id;

@@ -128,7 +128,7 @@ impl Forgotten {
 }
 
 /// What a node offers, as others see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeFacts {
     /// Everything it has.
     pub capabilities: Vec<Capability>,

@@ -63,6 +63,22 @@ fn examine(image: &ImageSpec, facts: &Facts<'_>, credit: &Taken) -> Result<(Engi
 }
 
 /// The first engine of the image's list, or any, that answers and honours every key the image uses.
+pub(crate) fn engine_of<'e>(
+    image: &ImageSpec,
+    engines: &'e BTreeMap<EngineName, Engine>,
+) -> Option<&'e EngineName> {
+    let named = image.engines.iter().filter_map(|name| engines.get_key_value(name));
+    let any = engines.iter().filter(|_| image.engines.is_empty());
+    named.chain(any).find(|(_, engine)| honours(image, engine)).map(|(name, _)| name)
+}
+
+/// Whether the engine answers and can honour every key that the image uses.
+fn honours(image: &ImageSpec, engine: &Engine) -> bool {
+    let Engine::Up { features } = engine else { return false };
+    image.params.features().all(|feature| features.contains(feature.0))
+}
+
+/// That engine.
 ///
 /// # Errors
 /// Why there is none, about the first that was looked at.
@@ -70,16 +86,11 @@ pub(crate) fn engine_for(
     image: &ImageSpec,
     engines: &BTreeMap<EngineName, Engine>,
 ) -> Result<EngineName, Reason> {
-    let names: Vec<&EngineName> =
-        if image.engines.is_empty() { engines.keys().collect() } else { image.engines.iter().collect() };
-    let mut why_not = None;
-    for name in names {
-        match able(image, name, engines.get(name)) {
-            Ok(()) => return Ok(name.clone()),
-            Err(reason) => why_not = why_not.or(Some(reason)),
-        }
+    if let Some(name) = engine_of(image, engines) {
+        return Ok(name.clone());
     }
-    Err(why_not.unwrap_or_else(|| {
+    let first = image.engines.first().or(engines.keys().next());
+    Err(first.and_then(|name| able(image, name, engines.get(name)).err()).unwrap_or_else(|| {
         Reason::new(Code::WaitingEngine, "no engine is here; install a VAL plugin such as process")
     }))
 }

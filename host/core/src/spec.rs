@@ -2,10 +2,15 @@
 //!
 //! No assignment and no observation is in here. How it is written down (YAML, SQLite, a wire) is not known here.
 
+mod need;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id::{EngineName, ImageKey};
+
+pub use crate::needs::Needs;
+pub use need::{Comparison, Literal, Need, Prop, Requirement, Take, Test};
 
 /// One version of what a service is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +64,7 @@ pub struct ImageSpec {
     /// How many slots it has.
     pub replicas: Replicas,
     /// What a node must offer.
-    pub need: Need,
+    pub need: Needs,
     /// What it is started with.
     pub params: Params,
     /// Whether it runs for ever, or to its end.
@@ -169,40 +174,4 @@ impl Params {
         .into_iter()
         .filter_map(|(used, name)| used.then_some(Feature(name)))
     }
-}
-
-/// What an image asks of a node: a tree over requirements.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// Every one of them; empty = nothing is needed.
-    All(Vec<Need>),
-    /// The node has, and can spare, this.
-    Has(Requirement),
-}
-
-impl Need {
-    /// The need that every node satisfies.
-    pub const fn nothing() -> Self {
-        Self::All(Vec::new())
-    }
-}
-
-/// One capability by name, and how much of it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Requirement {
-    /// The capability's name.
-    pub name: String,
-    /// Its type, where the blueprint names one.
-    pub kind: Option<String>,
-    /// What of it is used up while the instance lives.
-    pub take: Take,
-}
-
-/// What of a capability an instance uses up. Whether one can be shared is the capability's to say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Take {
-    /// One unit: nothing of a shared one, all of an exclusive one.
-    One,
-    /// So much of an amount, in its base unit (bytes, millicores).
-    Amount(u64),
 }

@@ -5,30 +5,6 @@ use insta::assert_snapshot;
 use crate::yaml;
 
 #[test]
-fn constraints_are_refused_by_name() {
-    assert_snapshot!(yaml(r#"
-service_name: x
-images:
-  - name: a
-    capabilities:
-      - { capability: memory, size: { ge: 512 MB } }
-      - { capability: gpu, not: true }
-      - { label: line, is: "7" }
-      - { any: [zigbee, zwave] }
-      - { capability: camera, width: { ge: 1920, le: 4096 } }
-      - { capability: lens, width: { above: 1920 } }
-"#), @r#"
-    unsupported 5:31 images[0].capabilities[0].size: `size` is not built yet: this version cannot compare properties of a capability, only ask by name, `type` and `amount`
-    unsupported 6:28 images[0].capabilities[1].not: `not` is not built yet: this version cannot ask for the absence of a capability
-    unsupported 7:11 images[0].capabilities[2].label: `label` is not built yet: this version cannot ask for a node's labels
-    unsupported 7:24 images[0].capabilities[2].is: `is` is not built yet: this version cannot ask for a node's labels
-    unsupported 8:11 images[0].capabilities[3].any: `any` is not built yet: this version cannot choose between needs
-    unsupported 9:31 images[0].capabilities[4].width: `width` is not built yet: this version cannot compare properties of a capability, only ask by name, `type` and `amount`
-    unknown 10:29 images[0].capabilities[5].width: the key "width" is not known: in an entry of `capabilities` there may be `capability`, `type` or `amount`
-    "#);
-}
-
-#[test]
 fn orchestration_is_refused_by_name() {
     assert_snapshot!(yaml("
 service_name: x

@@ -153,7 +153,8 @@ pub(super) fn open_to<'f, 'a>(
 pub(super) fn is_pinned(image: &ImageSpec, facts: &[Facts<'_>]) -> bool {
     fn takes(need: &Need, facts: &[Facts<'_>]) -> bool {
         match need {
-            Need::All(all) => all.iter().any(|need| takes(need, facts)),
+            Need::All(needs) | Need::Any(needs) => needs.iter().any(|need| takes(need, facts)),
+            Need::Not(_) => false,
             Need::Has(Requirement { take: Take::Amount(_), .. }) => false,
             Need::Has(Requirement { name, .. }) => facts.iter().any(|facts| {
                 let offers = facts.capabilities.iter();
@@ -161,7 +162,7 @@ pub(super) fn is_pinned(image: &ImageSpec, facts: &[Facts<'_>]) -> bool {
             }),
         }
     }
-    takes(&image.need, facts)
+    takes(image.need.as_need(), facts)
 }
 
 /// What must not run twice waits until nothing else of its slot can be alive: for every known node after a take-over,

@@ -33,7 +33,7 @@ pub fn image(key: &str) -> ImageSpec {
         image: format!("/bin/{key}"),
         engines: Vec::new(),
         replicas: Replicas::Count(1),
-        need: Need::nothing(),
+        need: Need::nothing().into(),
         params: Params::default(),
         run: Run::Service,
         after: Vec::new(),
@@ -64,8 +64,8 @@ pub fn with(name: &str, image: ImageSpec) -> ImageSpec {
 }
 
 fn needing(name: &str, take: Take, image: ImageSpec) -> ImageSpec {
-    let has = Need::Has(Requirement { name: name.into(), kind: None, take });
-    ImageSpec { need: Need::All(vec![image.need, has]), ..image }
+    let has = Need::Has(Requirement { take, ..Requirement::named(name) });
+    ImageSpec { need: Need::All(vec![image.need.into(), has]).into(), ..image }
 }
 
 pub fn spec(images: impl IntoIterator<Item = ImageSpec>) -> Arc<Spec> {

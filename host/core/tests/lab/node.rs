@@ -379,14 +379,14 @@ impl Lab {
         let Some(image) = self.disk.records[&key.service].revision.spec.image(&key.slot.image) else {
             return false;
         };
-        let Need::All(all) = &image.need else { return false };
+        let Need::All(all) = image.need.as_need() else { return false };
         let exclusive = |name: &str| {
             let mut offered = self.capabilities.iter();
             offered.any(|capability| capability.id.name == name && capability.supply == Supply::Exclusive)
         };
         all.iter().any(|need| match need {
             Need::Has(has) => has.take != Take::One || exclusive(&has.name),
-            Need::All(_) => false,
+            Need::All(_) | Need::Any(_) | Need::Not(_) => false,
         })
     }
 

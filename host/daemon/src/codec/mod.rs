@@ -5,6 +5,7 @@
 //! mirror the core's types, which know nothing of serde. Where documents are kept or sent is not known here.
 
 mod lease;
+mod need;
 mod record;
 mod spec;
 mod text;

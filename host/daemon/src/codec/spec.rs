@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use motey_core::id::{EngineName, ImageKey};
-use motey_core::spec::{
-    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
-};
+use motey_core::spec::{Format, ImageSpec, Need, Params, Replicas, Restart, Source, Spec, StopRule};
 use serde::{Deserialize, Serialize};
 
+use super::need::NeedForm;
 use super::text::Text;
 use super::{CodecError, MAX_NEED_DEPTH};
 
@@ -69,28 +68,6 @@ struct StopForm {
     grace_ms: u64,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum NeedForm {
-    All(Vec<NeedForm>),
-    Has(RequirementForm),
-}
-
-#[derive(Serialize, Deserialize)]
-struct RequirementForm {
-    name: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    kind: Option<String>,
-    take: TakeForm,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum TakeForm {
-    One,
-    Amount(u64),
-}
-
 impl SpecForm {
     pub(super) fn new(spec: &Spec) -> Result<Self, CodecError> {
         let images = spec.images.iter().map(|image| ImageForm::new(image)).collect::<Result<_, _>>()?;
@@ -120,7 +97,7 @@ impl ImageForm {
     fn new(image: &ImageSpec) -> Result<Self, CodecError> {
         let ImageSpec { key, image, engines, replicas: Replicas::Count(replicas), need, params, restart } =
             image.clone();
-        let need = NeedForm::new(need, MAX_NEED_DEPTH)
+        let need = NeedForm::new(need.into(), MAX_NEED_DEPTH)
             .ok_or_else(|| CodecError::TooDeep { image: key.to_string() })?;
         Ok(Self {
             key: Text(key),
@@ -142,7 +119,7 @@ impl From<ImageForm> for ImageSpec {
             image,
             engines: engines.into_iter().map(|Text(engine)| engine).collect(),
             replicas: Replicas::Count(replicas),
-            need: need.into(),
+            need: Need::from(need).into(),
             params: params.into(),
             restart: restart.into(),
         }
@@ -180,39 +157,5 @@ impl From<ParamsForm> for Params {
     fn from(form: ParamsForm) -> Self {
         let ParamsForm { command, environment, working_dir, stop: StopForm { signal, grace_ms } } = form;
         Self { command, environment, working_dir, stop: StopRule { signal, grace: grace_ms } }
-    }
-}
-
-impl NeedForm {
-    /// `None` when it is nested deeper than `levels`.
-    fn new(need: Need, levels: usize) -> Option<Self> {
-        let below = levels.checked_sub(1)?;
-        match need {
-            Need::All(needs) => {
-                needs.into_iter().map(|need| Self::new(need, below)).collect::<Option<_>>().map(Self::All)
-            }
-            Need::Has(Requirement { name, kind, take }) => {
-                let take = match take {
-                    Take::One => TakeForm::One,
-                    Take::Amount(amount) => TakeForm::Amount(amount),
-                };
-                Some(Self::Has(RequirementForm { name, kind, take }))
-            }
-        }
-    }
-}
-
-impl From<NeedForm> for Need {
-    fn from(form: NeedForm) -> Self {
-        match form {
-            NeedForm::All(needs) => Self::All(needs.into_iter().map(Self::from).collect()),
-            NeedForm::Has(RequirementForm { name, kind, take }) => {
-                let take = match take {
-                    TakeForm::One => Take::One,
-                    TakeForm::Amount(amount) => Take::Amount(amount),
-                };
-                Self::Has(Requirement { name, kind, take })
-            }
-        }
     }
 }

@@ -2,16 +2,19 @@
 //!
 //! A view is made of a record and its projection, holds nothing else, and decides nothing.
 
+mod need;
+
 use std::collections::BTreeMap;
 
 use motey_core::id::NodeId;
 use motey_core::project::{ImageStatus, ServiceStatus, SlotStatus};
 use motey_core::reason::Reason;
 use motey_core::record::{Desired, Place, ServiceRecord};
-use motey_core::spec::{ImageSpec, Need, Params, Requirement, Take};
+use motey_core::spec::{ImageSpec, Params};
 use serde::Serialize;
 
 use super::links::{self, Links};
+use need::Capability;
 
 /// A service.
 #[derive(Debug, Serialize)]
@@ -83,20 +86,6 @@ struct Parameters {
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_signal: Option<String>,
     stop_grace: String,
-}
-
-/// What an image needs: a name, as in the thesis, where that says it all.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Capability {
-    Name(String),
-    Requirement {
-        capability: String,
-        #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-        kind: Option<String>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        amount: Option<u64>,
-    },
 }
 
 impl Service {
@@ -172,7 +161,7 @@ impl Image {
             name: spec.image.clone(),
             engine: engine.map(ToString::to_string),
             parameters: Parameters::new(&spec.params),
-            capabilities: capabilities(&spec.need),
+            capabilities: need::capabilities(spec.need.as_need()),
             node: placed.and_then(|slot| slot.node).map(|node| node.to_string()),
             state: status.state.as_str(),
             why: Why::new(status.reason.as_ref()),
@@ -222,29 +211,6 @@ fn span(milliseconds: u64) -> String {
     match milliseconds % 1000 {
         0 => format!("{}s", milliseconds / 1000),
         _ => format!("{milliseconds}ms"),
-    }
-}
-
-fn capabilities(need: &Need) -> Vec<Capability> {
-    match need {
-        Need::All(needs) => needs.iter().flat_map(capabilities).collect(),
-        Need::Has(requirement) => vec![Capability::new(requirement)],
-    }
-}
-
-impl Capability {
-    fn new(Requirement { name, kind, take }: &Requirement) -> Self {
-        match (kind, take) {
-            (None, Take::One) => Self::Name(name.clone()),
-            (kind, take) => Self::Requirement {
-                capability: name.clone(),
-                kind: kind.clone(),
-                amount: match take {
-                    Take::One => None,
-                    Take::Amount(amount) => Some(*amount),
-                },
-            },
-        }
     }
 }
 

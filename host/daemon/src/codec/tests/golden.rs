@@ -12,7 +12,8 @@ use motey_core::record::{
     ServiceRecord, Stamp,
 };
 use motey_core::spec::{
-    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
+    Comparison, Format, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, Source, Spec,
+    StopRule, Take, Test,
 };
 use motey_core::step::EventKind;
 use uuid::Uuid;
@@ -36,7 +37,7 @@ fn key() -> InstanceKey {
 
 fn vision() -> ImageSpec {
     let has = |name: &str, kind: Option<&str>, take| {
-        Need::Has(Requirement { name: name.into(), kind: kind.map(Into::into), take })
+        Need::Has(Requirement { kind: kind.map(Into::into), take, ..Requirement::named(name) })
     };
     ImageSpec {
         key: "vision".parse().expect("a key"),
@@ -46,7 +47,8 @@ fn vision() -> ImageSpec {
         need: Need::All(vec![
             has("camera", Some("hardware"), Take::One),
             has("memory", None, Take::Amount(u64::MAX)),
-        ]),
+        ])
+        .into(),
         params: Params {
             command: vec!["--fast".into()],
             environment: BTreeMap::from([("MODE".into(), "day\nnight".into())]),
@@ -63,7 +65,7 @@ fn plain() -> ImageSpec {
         image: "true".into(),
         engines: vec![],
         replicas: Replicas::Count(1),
-        need: Need::nothing(),
+        need: Need::nothing().into(),
         params: Params::default(),
         restart: Restart::Never,
     }
@@ -140,6 +142,28 @@ fn a_lease_and_the_key_of_an_instance() {
 }
 
 #[test]
+fn needs_of_every_kind() {
+    let value = |text: &str, number| Literal { text: text.into(), number };
+    let tests = vec![
+        ("size".into(), Test::Compares(Comparison::AtLeast, value("512 MB", Some(512_000_000)))),
+        ("width".into(), Test::Between(value("1", Some(1)), value("9", Some(9)))),
+        ("vendor".into(), Test::OneOf(vec![value("acme", None)])),
+        ("model".into(), Test::Matches("cc2*".into())),
+        ("version".into(), Test::Version(vec![(Comparison::Less, "3".into())])),
+    ];
+    let camera = Need::Has(Requirement { tests, ..Requirement::named("camera") });
+    let name = |name: &str| Need::Has(Requirement::named(name));
+    let mut image = plain();
+    image.need =
+        Need::Any(vec![camera, Need::Not(Box::new(name("gpu"))), Need::All(vec![name("usb")])]).into();
+    let mut record = record();
+    record.revision = revision(1, vec![image]);
+    let text = written(&record);
+    let need = text.split_once(r#""need":"#).and_then(|(_, rest)| rest.split_once(r#","params""#));
+    assert_snapshot!(need.expect("a need").0, @r#"{"any":[{"has_where":[{"name":"camera","take":"one"},[{"prop":"size","test":{"compares":["ge",{"text":"512 MB","number":512000000}]}},{"prop":"width","test":{"between":[{"text":"1","number":1},{"text":"9","number":9}]}},{"prop":"vendor","test":{"one_of":[{"text":"acme"}]}},{"prop":"model","test":{"matches":"cc2*"}},{"prop":"version","test":{"version":[["lt","3"]]}}]]},{"not":{"has":{"name":"gpu","take":"one"}}},{"all":[{"has":{"name":"usb","take":"one"}}]}]}"#);
+}
+
+#[test]
 fn event_kinds_by_their_stable_text() {
     for kind in EventKind::ALL {
         assert_eq!(event_kind(kind.as_str()).expect("a kind"), *kind);
@@ -184,7 +208,7 @@ fn needs_are_written_only_as_deep_as_they_can_be_read() {
     let nested = |levels: usize| {
         let mut image = plain();
         for _ in 1..levels {
-            image.need = Need::All(vec![image.need]);
+            image.need = Need::All(vec![image.need.into()]).into();
         }
         let mut record = record();
         record.revision = revision(2, vec![image]);

@@ -10,7 +10,8 @@ use motey_core::record::{
     ServiceRecord, SlotId, Stamp,
 };
 use motey_core::spec::{
-    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
+    Comparison, Format, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, Source, Spec,
+    StopRule, Take, Test,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -158,15 +159,42 @@ fn image() -> impl Strategy<Value = ImageSpec> {
     let restart = select(vec![Restart::Always, Restart::OnFailure, Restart::Never]);
     let what = (image_key(), ".*", vec(engine(), 0..3), any::<u16>());
     (what, need(), params(), restart).prop_map(|((key, image, engines, count), need, params, restart)| {
-        ImageSpec { key, image, engines, replicas: Replicas::Count(count), need, params, restart }
+        ImageSpec {
+            key,
+            image,
+            engines,
+            replicas: Replicas::Count(count),
+            need: need.into(),
+            params,
+            restart,
+        }
     })
 }
 
 fn need() -> impl Strategy<Value = Need> {
     let take = prop_oneof![Just(Take::One), any::<u64>().prop_map(Take::Amount)];
-    let has = (".*", option::of(".*"), take)
-        .prop_map(|(name, kind, take)| Need::Has(Requirement { name, kind, take }));
-    has.prop_recursive(4, 12, 3, |inner| vec(inner, 0..4).prop_map(Need::All))
+    let has = (".*", option::of(".*"), vec((".*", test()), 0..3), take)
+        .prop_map(|(name, kind, tests, take)| Need::Has(Requirement { name, kind, tests, take }));
+    has.prop_recursive(4, 12, 3, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Need::All),
+            vec(inner.clone(), 0..4).prop_map(Need::Any),
+            inner.prop_map(|need| Need::Not(Box::new(need))),
+        ]
+    })
+}
+
+fn test() -> impl Strategy<Value = Test> {
+    use Comparison::{AtLeast, AtMost, Different, Equal, Less, More};
+    let literal = || (".*", option::of(any::<i64>())).prop_map(|(text, number)| Literal { text, number });
+    let how = || select(vec![Equal, Different, Less, AtMost, More, AtLeast]);
+    prop_oneof![
+        (how(), literal()).prop_map(|(how, value)| Test::Compares(how, value)),
+        (literal(), literal()).prop_map(|(least, most)| Test::Between(least, most)),
+        vec(literal(), 0..3).prop_map(Test::OneOf),
+        ".*".prop_map(Test::Matches),
+        vec((how(), ".*"), 0..3).prop_map(Test::Version),
+    ]
 }
 
 fn params() -> impl Strategy<Value = Params> {

@@ -7,7 +7,7 @@ use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::project::State;
 use motey_core::reason::Code;
 use motey_core::record::{Ended, Fence, Incarnation, Revision, RevisionOrder, SlotId, Stamp};
-use motey_core::spec::{Format, Replicas, Restart, Source, Spec, StopRule};
+use motey_core::spec::{Format, Need, Replicas, Requirement, Restart, Source, Spec, StopRule, Take};
 use uuid::Uuid;
 
 use super::*;
@@ -22,13 +22,14 @@ fn record(desired: Desired) -> ServiceRecord {
         engines: vec!["process".parse().expect("a name")],
         replicas: Replicas::Count(2),
         need: Need::All(vec![
-            Need::Has(Requirement { name: "zigbee".into(), kind: None, take: Take::One }),
+            Need::Has(Requirement::named("zigbee")),
             Need::Has(Requirement {
-                name: "memory".into(),
                 kind: Some("resource".into()),
                 take: Take::Amount(512),
+                ..Requirement::named("memory")
             }),
-        ]),
+        ])
+        .into(),
         params: Params {
             command: vec!["-f".into()],
             environment: BTreeMap::from([("MODE".to_owned(), "fast".to_owned())]),

@@ -55,7 +55,7 @@ fn a_decision_without_a_written_form_leaves_the_store_usable() {
     let mut deep = record(1, 1);
     let mut image = ImageSpec::clone(&deep.revision.spec.images[0]);
     for _ in 0..crate::codec::MAX_NEED_DEPTH {
-        image.need = Need::All(vec![image.need]);
+        image.need = Need::All(vec![image.need.into()]).into();
     }
     let source = deep.revision.spec.source.clone();
     deep.revision.spec = Arc::new(Spec { images: vec![Arc::new(image)], source });

@@ -68,7 +68,8 @@ fn record(n: u64, version: u64) -> ServiceRecord {
         image: "/usr/bin/vision".into(),
         engines: vec![engine()],
         replicas: Replicas::Count(1),
-        need: Need::Has(Requirement { name: "memory".into(), kind: None, take: Take::Amount(64_000_000) }),
+        need: Need::Has(Requirement { take: Take::Amount(64_000_000), ..Requirement::named("memory") })
+            .into(),
         params: Params {
             command: vec!["--camera".into(), "0".into()],
             environment: BTreeMap::from([("MODE".into(), "day".into())]),

@@ -1,0 +1,114 @@
+//! Which of several nodes is preferred, and what is said of those that do not fit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::world::{image, node};
+use crate::capability::{CapId, Capability, Supply};
+use crate::directory::{Ask, Choice, Crowd, Directory, NodeFacts, NoneFits};
+use crate::id::NodeId;
+use crate::reason::{Code, Reason};
+use crate::spec::{Need, Requirement, Take};
+use crate::state::Engine;
+
+fn memory(all: u64, held: u64) -> NodeFacts {
+    let id = CapId { source: "test".into(), name: "memory".into(), unit: String::new() };
+    let unit = Capability {
+        id: id.clone(),
+        kind: "resource".into(),
+        props: BTreeMap::new(),
+        supply: Supply::Amount(all),
+    };
+    let engine = Engine::Up { features: Default::default() };
+    NodeFacts {
+        capabilities: vec![unit],
+        engines: [("process".parse().expect("a name"), engine)].into(),
+        held: [(id, held)].into(),
+    }
+}
+
+fn directory(facts: impl IntoIterator<Item = NodeFacts>) -> Directory {
+    let mut directory = Directory::default();
+    (1..).map(node).zip(facts).for_each(|(node, facts)| directory.update(node, Arc::new(facts)));
+    directory
+}
+
+fn taking(amount: u64) -> Need {
+    Need::Has(Requirement { take: Take::Amount(amount), ..Requirement::named("memory") })
+}
+
+fn chosen(choice: Result<Choice, NoneFits>) -> Option<NodeId> {
+    choice.map(|choice| choice.node).ok()
+}
+
+#[test]
+fn the_own_node_comes_first_where_it_satisfies_all() {
+    let directory = directory([memory(160, 0), memory(160, 150)]);
+    let choose = |amount| {
+        let image = image(taking(amount), &[]);
+        chosen(directory.choose(&Ask { own: Some(node(2)), ..Ask::new(&[&image]) }))
+    };
+    assert_eq!((choose(10), choose(11), choose(161)), (Some(node(2)), Some(node(1)), None));
+}
+
+#[test]
+fn room_is_what_is_left_afterwards() {
+    let directory = directory([memory(160, 0), memory(16_000, 1_600)]);
+    let choose = |amount| chosen(directory.choose(&Ask::new(&[&image(taking(amount), &[])])));
+    assert_eq!(choose(1), Some(node(1)), "15 of 16 parts, against 14");
+    assert_eq!(choose(100), Some(node(2)), "6 of 16 parts, against 14");
+}
+
+#[test]
+fn among_equal_room_images_that_are_there_then_the_even_spread_then_the_id_decide() {
+    let mut directory = directory([memory(160, 1), memory(160, 2), memory(160, 3), memory(160, 20)]);
+    let image = image(Need::nothing(), &[]);
+    let choose = |directory: &Directory, spread: &[(u128, u32, u32)]| {
+        let crowd =
+            |(n, image, service): &(u128, u32, u32)| (node(*n), Crowd { image: *image, service: *service });
+        let spread = spread.iter().map(crowd).collect();
+        chosen(directory.choose(&Ask { spread: &spread, ..Ask::new(&[&image]) }))
+    };
+    assert_eq!(choose(&directory, &[]), Some(node(1)));
+    assert_eq!(choose(&directory, &[(1, 0, 1)]), Some(node(2)));
+    assert_eq!(choose(&directory, &[(1, 1, 1), (2, 0, 5), (3, 0, 4)]), Some(node(3)));
+    assert_eq!(choose(&directory, &[(1, 2, 2), (2, 1, 2), (3, 1, 2)]), Some(node(2)));
+    for n in [3, 4] {
+        directory.keep_images(node(n), ["image".into()].into());
+    }
+    assert_eq!(choose(&directory, &[(3, 9, 9)]), Some(node(3)), "less room counts more than a fetch");
+}
+
+#[test]
+fn the_order_of_ids_does_not_depend_on_who_came_first() {
+    let mut directory = Directory::default();
+    let image = image(Need::nothing(), &[]);
+    for n in (1..=200).rev() {
+        directory.update(node(n), Arc::new(memory(16, 0)));
+        assert_eq!(chosen(directory.choose(&Ask::new(&[&image]))), Some(node(n)));
+    }
+    for n in 1..200 {
+        directory.remove(node(n));
+        assert_eq!(chosen(directory.choose(&Ask::new(&[&image]))), Some(node(n + 1)));
+    }
+}
+
+#[test]
+fn every_node_is_judged_in_words() {
+    let mut directory = directory([memory(100, 0), memory(100, 90), memory(100, 0), memory(10, 0)]);
+    directory.close(node(3), Some(Reason::new(Code::WaitingAdmission, "it is cordoned")));
+    let image = image(taking(20), &["docker"]);
+    let verdicts = directory.verdicts(&Ask::new(&[&image]), |node| format!("fog-{}", node.0.as_u128()));
+    let told: Vec<Vec<&str>> =
+        verdicts.iter().map(|it| it.unmet.iter().map(|reason| reason.text.as_str()).collect()).collect();
+    let engine = "the engine docker is not here";
+    assert_eq!(
+        told,
+        [
+            vec![engine],
+            vec!["20 B of memory are wanted, 10 B of 100 B are free", engine],
+            vec![engine, "it is cordoned"],
+            vec!["20 B of memory are wanted, 10 B of 10 B are free", engine],
+        ]
+    );
+}

@@ -1,0 +1,156 @@
+//! Small made-up clusters: a handful of names, so that everything meets everything.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use uuid::Uuid;
+
+use crate::capability::{CapId, Capability, Scalar, Supply};
+use crate::directory::Crowd;
+use crate::id::NodeId;
+use crate::needs::Taken;
+use crate::peer::NodeFacts;
+use crate::spec::{
+    Comparison, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, Run, Take, Test,
+};
+use crate::state::Engine;
+
+pub const PORT: &str = "port/80/tcp";
+
+pub fn node(n: u128) -> NodeId {
+    NodeId(Uuid::from_u128(n))
+}
+
+pub fn port() -> Capability {
+    let id = CapId { source: "node".into(), name: PORT.into(), unit: String::new() };
+    Capability { id, kind: "port".into(), props: BTreeMap::new(), supply: Supply::Exclusive }
+}
+
+pub fn image(need: Need, engines: &[&str]) -> ImageSpec {
+    ImageSpec {
+        key: "image".parse().expect("a key"),
+        image: "image".into(),
+        engines: engines.iter().map(|name| name.parse().expect("a name")).collect(),
+        replicas: Replicas::Count(1),
+        need: need.into(),
+        params: Params::default(),
+        run: Run::Service,
+        after: Vec::new(),
+        restart: Restart::Always,
+    }
+}
+
+/// Facts of a node, with up to six capabilities of four names.
+pub fn facts() -> impl Strategy<Value = NodeFacts> {
+    let supply = prop_oneof![
+        2 => Just(Supply::Shared),
+        4 => Just(Supply::Exclusive),
+        3 => (0..=9_u64).prop_map(Supply::Amount),
+    ];
+    let unit = (select(vec!["a", "b", "c", "d"]), select(vec!["x", "y"]), props(), supply, 0..=9_u64);
+    let engines = vec(select(vec!["process", "docker", "down"]), 1..3);
+    (vec(unit, 0..=6), engines, 0..=4_u64).prop_map(|(units, engines, port_held)| {
+        let mut held = Taken::new();
+        let mut capabilities = Vec::new();
+        for (n, (name, kind, props, supply, used)) in units.into_iter().enumerate() {
+            let id = CapId { source: "test".into(), name: name.into(), unit: n.to_string() };
+            let used = match supply {
+                Supply::Shared => 0,
+                Supply::Exclusive => used / 7,
+                Supply::Amount(all) => used.min(all),
+            };
+            held.insert(id.clone(), used);
+            capabilities.push(Capability { id, kind: kind.into(), props, supply });
+        }
+        held.insert(port().id, port_held / 4);
+        let engine = |name: &str| match name {
+            "down" => Engine::Down { message: "it does not answer".into() },
+            _ => Engine::Up { features: Default::default() },
+        };
+        let engines = engines.into_iter().map(|name| (name.parse().expect("a name"), engine(name)));
+        NodeFacts { engines: engines.collect(), capabilities, held }
+    })
+}
+
+fn props() -> impl Strategy<Value = BTreeMap<String, Scalar>> {
+    let value = prop_oneof![
+        any::<bool>().prop_map(Scalar::Bool),
+        (0..4_i64).prop_map(Scalar::Integer),
+        select(vec!["1", "2.4", "acme"]).prop_map(|text| Scalar::Text(text.into())),
+    ];
+    btree_map(select(vec!["p".to_owned(), "size".to_owned()]), value, 0..=2)
+}
+
+/// Needs of all kinds, up to three levels of them.
+pub fn need() -> impl Strategy<Value = Need> {
+    let name = prop_oneof![12 => select(vec!["a", "b", "c", "d"]), 1 => Just("nowhere"), 1 => Just(PORT)];
+    let take = prop_oneof![3 => Just(Take::One), 1 => (1..=5_u64).prop_map(Take::Amount)];
+    let has = (name, option::weighted(0.2, select(vec!["x", "y"])), vec(test(), 0..=1), take);
+    let has = has.prop_map(|(name, kind, tests, take)| {
+        Need::Has(Requirement { kind: kind.map(Into::into), tests, take, ..Requirement::named(name) })
+    });
+    has.prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            3 => vec(inner.clone(), 0..=3).prop_map(Need::All),
+            3 => vec(inner.clone(), 1..=3).prop_map(Need::Any),
+            1 => inner.prop_map(|need| Need::Not(Box::new(need))),
+        ]
+    })
+}
+
+fn test() -> impl Strategy<Value = (String, Test)> {
+    let literal = |number: i64| Literal { text: number.to_string(), number: Some(number) };
+    let how = select(vec![Comparison::Equal, Comparison::Different, Comparison::AtLeast, Comparison::Less]);
+    let test = prop_oneof![
+        (how, 0..4_i64).prop_map(move |(how, number)| Test::Compares(how, literal(number))),
+        (0..3_i64).prop_map(move |least| Test::Between(literal(least), literal(least + 2))),
+        Just(Test::Matches("a*".into())),
+        Just(Test::Version(vec![(Comparison::AtLeast, "2.0".into())])),
+    ];
+    (select(vec!["p".to_owned(), "size".to_owned()]), test)
+}
+
+pub fn images() -> impl Strategy<Value = Vec<ImageSpec>> {
+    let engines = prop_oneof![3 => Just(vec![]), 1 => subsequence(vec!["process", "docker", "down"], 1..=2)];
+    vec((need(), engines).prop_map(|(need, engines)| image(need, &engines)), 1..=3)
+}
+
+/// What the asker knows, for up to six nodes.
+#[derive(Clone, Debug)]
+pub struct Knowledge {
+    pub own: Option<NodeId>,
+    pub only: Option<NodeId>,
+    pub refused: Vec<NodeId>,
+    pub closed: Vec<NodeId>,
+    pub there: Vec<NodeId>,
+    pub spread: BTreeMap<NodeId, Crowd>,
+    /// Of these, by the place of a unit among a node's own, so much counts as free.
+    pub credit: Vec<(NodeId, usize, u64)>,
+    /// So much was given away.
+    pub given: Vec<(NodeId, usize, u64)>,
+}
+
+pub fn knowledge() -> impl Strategy<Value = Knowledge> {
+    let ids: Vec<NodeId> = (0..6).map(node).collect();
+    let some = |weight: f64| option::weighted(weight, select(ids.clone()));
+    let several = |most: usize| subsequence(ids.clone(), 0..=most);
+    let crowd = (0..3_u32, 0..3_u32).prop_map(|(image, service)| Crowd { image, service: image + service });
+    let spread = btree_map(select(ids.clone()), crowd, 0..=4);
+    let amounts = |most: usize| vec((select(ids.clone()), 0..6_usize, 1..4_u64), 0..=most);
+    let few = (some(0.3), some(0.1), several(2), several(2), several(4));
+    (few, spread, amounts(3), amounts(4)).prop_map(
+        |((own, only, refused, closed, there), spread, credit, given)| Knowledge {
+            own,
+            only,
+            refused,
+            closed,
+            there,
+            spread,
+            credit,
+            given,
+        },
+    )
+}

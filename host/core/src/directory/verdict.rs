@@ -1,0 +1,56 @@
+//! What each node lacks for what is to be placed, in words. For people: it looks at every node.
+
+use super::Directory;
+use super::choice::Ask;
+use super::entry::Entry;
+use crate::id::NodeId;
+use crate::needs::{Offer, Search, Taken, unmet};
+use crate::placement::engine_for;
+use crate::reason::{Code, Reason};
+
+/// What is to be said of one node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The node.
+    pub node: NodeId,
+    /// Why it cannot take what is asked; empty: it can.
+    pub unmet: Vec<Reason>,
+}
+
+impl Directory {
+    /// A verdict on every node, in the order of their ids; `called` is what people call a node.
+    pub fn verdicts(&self, ask: &Ask<'_>, called: impl Fn(NodeId) -> String) -> Vec<Verdict> {
+        let verdict = |entry: &Entry| {
+            let unmet = why_not(entry, ask, &called(entry.node));
+            Verdict { node: entry.node, unmet }
+        };
+        self.nodes.iter().map(verdict).collect()
+    }
+}
+
+fn why_not(entry: &Entry, ask: &Ask<'_>, who: &str) -> Vec<Reason> {
+    if let Some(only) = ask.only.filter(|only| *only != entry.node) {
+        return vec![Reason::new(Code::WaitingAdmission, format!("it has to run on the node {only}"))];
+    }
+    let mut reasons: Vec<Reason> = entry.closed.iter().chain(ask.refused.get(&entry.node)).cloned().collect();
+    let engines = ask.images.iter().map(|image| engine_for(image, &entry.facts.engines));
+    reasons.extend(engines.filter_map(Result::err));
+    reasons.extend(needs(entry, ask, who));
+    reasons.sort();
+    reasons.dedup();
+    reasons
+}
+
+fn needs(entry: &Entry, ask: &Ask<'_>, who: &str) -> Vec<Reason> {
+    let capabilities: Vec<_> = entry.facts.capabilities.iter().collect();
+    let mut held = entry.facts.held.clone();
+    for (of, amount) in ask.given.get(&entry.node).into_iter().flatten() {
+        let held = held.entry(of.clone()).or_default();
+        *held = held.saturating_add(*amount);
+    }
+    let nothing = Taken::new();
+    let credit = ask.credit.get(&entry.node).unwrap_or(&nothing);
+    let offer = Offer { capabilities: &capabilities, held: &held, credit };
+    let lists: Vec<_> = ask.images.iter().map(|image| image.need.goals()).collect();
+    if Search::default().fits(&lists, &offer) { Vec::new() } else { unmet(&lists, &offer, who) }
+}
