@@ -75,6 +75,14 @@ impl Http {
         self.post("/v1/service", YAML, blueprint.as_bytes())
     }
 
+    /// Updates a service as `curl -X PUT` with the same options does.
+    #[track_caller]
+    pub fn update(&self, id: &str, blueprint: &str) -> Response {
+        let path = format!("/v1/service/{id}");
+        let sent = self.send("PUT", &path, Some(YAML), blueprint.as_bytes());
+        sent.unwrap_or_else(|error| panic!("PUT {path}: {error}"))
+    }
+
     /// One request and its answer, for a node that may die in between.
     pub fn send(&self, method: &str, path: &str, kind: Option<&str>, body: &[u8]) -> io::Result<Response> {
         let head = self.head(method, path, kind, body.len(), "close");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use motey_daemon::config::{NotASpan, Span};
+use uuid::Uuid;
 
 /// Runs services on the nodes of a fog: this one binary is the daemon and its client.
 #[derive(Debug, Parser)]
@@ -45,8 +46,9 @@ Example, a node of its own for trying things out, with the plugins of a build:
   motey ps --socket /tmp/motey/run/motey.sock";
 
 const APPLY_HELP: &str = "\
-Waits until every image is RUNNING and tells on standard error what each is doing; Ctrl-C stops waiting (exit code
-130), the service goes on. Applying the same file again changes nothing.
+Where a service of that name is there already, it is updated: its changed images are replaced, the others are left
+alone. Waits until every image is RUNNING and tells on standard error what each is doing; Ctrl-C stops waiting (exit
+code 130), the service goes on. Applying the same file again changes nothing.
 
 Examples:
   motey apply -f quality.yaml
@@ -88,7 +90,7 @@ pub enum Verb {
 /// The verbs that ask a daemon.
 #[derive(Debug, Subcommand)]
 pub enum Client {
-    /// Deploy a blueprint and wait until it runs
+    /// Deploy a blueprint, or update the service that it is of, and wait until it runs
     #[command(after_help = APPLY_HELP)]
     Apply(Apply),
     /// List the instances of all services
@@ -99,7 +101,7 @@ pub enum Client {
     /// What the node offers to services
     #[command(subcommand)]
     Capability(Capability),
-    /// The nodes that are known
+    /// The nodes that are known, and what they take on
     #[command(subcommand)]
     Node(Node),
     /// The plugins that were found, and why one is not in use
@@ -155,6 +157,9 @@ pub struct Apply {
     /// The blueprint; - reads standard input
     #[arg(short, long, value_name = "FILE")]
     pub file: PathBuf,
+    /// Update the service with this id, or deploy under it, in place of the one with the blueprint's name
+    #[arg(long, value_name = "UUID")]
+    pub id: Option<Uuid>,
     /// Refuse with exit code 4 what no node can run now, instead of keeping it until one can
     #[arg(long)]
     pub must_fit: bool,
@@ -329,6 +334,28 @@ pub enum Node {
     List(Shown),
     /// Show one node
     Show(NodeShow),
+    /// Let a node take on nothing new; what it runs stays
+    Cordon(NodeNamed),
+    /// Let a node take on again whatever fits
+    Uncordon(NodeNamed),
+    /// Let a node take on nothing new, and what it runs go elsewhere
+    Drain(NodeNamed),
+    /// Give up a node that is gone for good: it is not waited for any more
+    Forget(NodeGone),
+}
+
+#[derive(Debug, Args)]
+pub struct NodeNamed {
+    /// The name or the id; this node when absent
+    #[arg(value_name = "NODE")]
+    pub node: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct NodeGone {
+    /// The name or the id
+    #[arg(value_name = "NODE")]
+    pub node: String,
 }
 
 #[derive(Debug, Args)]

@@ -126,6 +126,11 @@ impl Client {
         self.json(Method::POST, path, body).await
     }
 
+    /// The answer of a PUT, as JSON.
+    pub async fn put(&self, path: &str, body: Option<Sent>) -> Result<Value, ClientError> {
+        self.json(Method::PUT, path, body).await
+    }
+
     /// The answer of a DELETE, as JSON.
     pub async fn delete(&self, path: &str) -> Result<Value, ClientError> {
         self.json(Method::DELETE, path, None).await

@@ -60,10 +60,10 @@ pub enum Failure {
     #[error("{count} services are called {name:?}; give one of their ids instead:\n{ids}", count = ids.len(), ids = lines(ids))]
     Ambiguous { name: String, ids: Vec<String> },
     #[error(
-        "the service {name:?} exists already ({id}) and is made of another blueprint, which this version cannot change: \
-         remove it with `motey service rm {id}` and apply again, or give this one another service_name"
+        "whether a change of {name:?} ({id}) can run is only known once it is made: apply it without --must-fit, or \
+         deploy it as a service of its own"
     )]
-    OtherBlueprint { name: String, id: String },
+    FitUnknown { name: String, id: String },
     #[error("the service {id} was removed meanwhile")]
     Removed { id: String },
     #[error("the service is in ERROR: {message}")]
@@ -93,7 +93,7 @@ impl Failure {
             Self::TimedOut { .. } => Code::TimedOut,
             Self::Interrupted { .. } => Code::Interrupted,
             Self::Waits { .. } => Code::NoNodeFits,
-            Self::WhichImage { .. } => Code::Usage,
+            Self::WhichImage { .. } | Self::FitUnknown { .. } => Code::Usage,
             _ => Code::Failed,
         }
     }

@@ -248,18 +248,17 @@ impl Loop {
         }
     }
 
-    /// Absence is no evidence: what no record names is left alone, and somebody has to know of it.
+    /// Absence is no evidence: what is of no known service is left alone, and somebody has to know of it. What a record
+    /// knows nothing of is its owner's business.
     fn tell_strays(&self, engine: &EngineName, instances: &[Instance]) {
         let strays: Vec<&str> = self.node.read(|core| {
-            let judged =
-                |key: &InstanceKey| core.record(key.service).is_some_and(|record| record.judges(key));
-            let strays = instances.iter().filter(|instance| !judged(&instance.key));
+            let strays = instances.iter().filter(|instance| core.record(instance.key.service).is_none());
             strays.map(|instance| instance.handle.as_str()).collect()
         });
         if let Some(first) = strays.first() {
             let count = strays.len();
             log::warn!(
-                "{count} instances on {engine} belong to no service of this node and are left alone: {first}, …"
+                "{count} instances on {engine} belong to no service that this node knows and are left alone: {first}, …"
             );
         }
     }

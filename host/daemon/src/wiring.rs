@@ -118,7 +118,7 @@ impl Parts {
         let state_dir = StateDir::lock(&config.general.state_dir)?;
         let nonce = getrandom::u32().map_err(RunError::Random)?;
         let (store, loaded) = SqliteStore::open(&config.database_path(), nonce, wall_time)?;
-        let owner = loaded.records.first().map(|record| record.stamp.owner);
+        let owner = loaded.stored.records.first().map(|record| record.stamp.owner);
         let id = node_id(&state_dir, owner, Uuid::now_v7)?;
         let journal = Mutex::new(store.journal()?);
         let identity = Identity {
@@ -162,7 +162,7 @@ fn core(config: &Config, node: motey_core::id::NodeId, loaded: Loaded) -> Core {
     let delay = u64::try_from(config.node.restart_delay.0.as_millis()).unwrap_or(u64::MAX);
     let tuning =
         Tuning { restart_attempts: config.node.restart_attempts, restart_delay: delay, ..Tuning::default() };
-    Core::new(me, tuning, loaded.records, loaded.leases)
+    Core::new(me, tuning, loaded.stored)
 }
 
 fn plugin_manager(config: &Config, identity: &Identity, link: &Arc<Link>) -> Result<PluginManager, RunError> {

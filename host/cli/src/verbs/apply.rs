@@ -1,7 +1,6 @@
-//! `motey apply`: a blueprint becomes a service, once. Its mistakes are told here, before the daemon is asked.
+//! `motey apply`: a blueprint becomes a service, or the next revision of one. Its mistakes are told here, before the daemon is asked.
 
 use bytes::Bytes;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::blueprint::{self, Text};
@@ -15,28 +14,43 @@ use crate::exit::Failure;
 use crate::output;
 use crate::session::Session;
 
-/// Deploys what is new, leaves what is the same, refuses what would be a change.
+/// What is there already.
+enum Found {
+    Nothing,
+    /// Made of the same bytes.
+    Same(Service),
+    /// Made of others.
+    Other(Service),
+}
+
+/// Deploys what is new, leaves what is the same, updates what is another.
 pub async fn apply(session: &mut Session, args: &Apply) -> Result<(), Failure> {
     let text = Text::read(&args.file)?;
     let name = blueprint::check(&text)?.name.to_string();
-    let (id, is_new) = match existing(session, &name, &text).await? {
-        Some(service) if service.desired != "running" => {
-            session.say(&format!(
-                "{name}: unchanged, and {}; `motey service start {}` starts it",
-                service.desired, service.id
-            ));
-            return printed(session, &service.id);
-        }
-        Some(service) if args.must_fit && waits(&service) => {
+    let found = match args.id {
+        Some(id) => of_id(session, id, &text).await?,
+        None => of_name(session, &name, &text).await?,
+    };
+    let (service, done) = match found {
+        Found::Same(service) if args.must_fit && waits(&service) => {
             let message = watch::message(&service);
             return Err(Failure::Waits { id: service.id, message });
         }
-        Some(service) => (service.id, false),
-        None => (deploy(session, args, &text).await?, true),
+        Found::Same(service) => (service, "unchanged"),
+        Found::Other(service) if args.must_fit => {
+            return Err(Failure::FitUnknown { name, id: service.id });
+        }
+        Found::Other(service) => (update(session, &service.id, &text).await?, "updated"),
+        Found::Nothing => (deploy(session, args, &text).await?, "accepted"),
     };
-    session.say(&format!("{name}: {} ({id})", if is_new { "accepted" } else { "unchanged" }));
+    let Service { id, desired, .. } = service;
+    if desired == "running" {
+        session.say(&format!("{name}: {done} ({id})"));
+    } else {
+        session.say(&format!("{name}: {done}, and {desired}; `motey service start {id}` starts it"));
+    }
     printed(session, &id)?;
-    if args.wait.no_wait {
+    if args.wait.no_wait || desired != "running" {
         return Ok(());
     }
     watch::until(session, &id, Goal::Runs, args.wait).await
@@ -54,44 +68,69 @@ fn printed(session: &mut Session, id: &str) -> Result<(), Failure> {
     Ok(session.out.flush()?)
 }
 
-/// The service of that name that is made of these bytes.
-async fn existing(session: &Session, name: &str, text: &Text) -> Result<Option<Service>, Failure> {
+/// The service of that name: the one that is made of these bytes, or else the only one.
+async fn of_name(session: &Session, name: &str, text: &Text) -> Result<Found, Failure> {
     let services: Vec<Service> = output::read("GET /v1/service", &find::services(session).await?)?;
-    let mut other = None;
-    for service in
-        services.into_iter().filter(|service| service.service_name == name && service.desired != "absent")
-    {
-        let bytes = session.client.bytes(&format!("/v1/service/{}/blueprint", service.id)).await?;
-        if bytes == text.bytes {
-            return Ok(Some(service));
+    let living = |service: &Service| service.service_name == name && service.desired != "absent";
+    let services: Vec<Service> = services.into_iter().filter(living).collect();
+    for service in &services {
+        if is_made_of(session, &service.id, text).await? {
+            return Ok(Found::Same(service.clone()));
         }
-        other = Some(service.id);
     }
-    match other {
-        Some(id) => Err(Failure::OtherBlueprint { name: name.to_owned(), id }),
-        None => Ok(None),
+    if services.is_empty() {
+        return Ok(Found::Nothing);
     }
+    let only = find::only(&services, name)?;
+    Ok(services.into_iter().find(|service| service.id == only).map_or(Found::Nothing, Found::Other))
+}
+
+async fn of_id(session: &Session, id: Uuid, text: &Text) -> Result<Found, Failure> {
+    let path = format!("/v1/service/{id}");
+    let service: Service = match session.client.get(&path).await {
+        Err(error) if error.status() == Some(404) => return Ok(Found::Nothing),
+        answer => output::read(&path, &answer?)?,
+    };
+    let same = is_made_of(session, &service.id, text).await?;
+    Ok(if same { Found::Same(service) } else { Found::Other(service) })
+}
+
+async fn is_made_of(session: &Session, id: &str, text: &Text) -> Result<bool, Failure> {
+    Ok(session.client.bytes(&format!("/v1/service/{id}/blueprint")).await? == text.bytes)
 }
 
 /// Sends it under an id of our own: should the connection break, sending it again is the same request.
-async fn deploy(session: &Session, args: &Apply, text: &Text) -> Result<String, Failure> {
+async fn deploy(session: &Session, args: &Apply, text: &Text) -> Result<Service, Failure> {
+    let id = args.id.unwrap_or_else(Uuid::now_v7);
     let reject = if args.must_fit { "&unplaceable=reject" } else { "" };
-    let path = format!("/v1/service?id={}{reject}", Uuid::now_v7());
-    let sent = Sent { content_type: text.content_type(), bytes: Bytes::clone(&text.bytes) };
-    let answer = match session.client.post(&path, Some(sent.clone())).await {
-        Err(ClientError::Broken { .. }) => session.client.post(&path, Some(sent)).await,
+    let path = format!("/v1/service?id={id}{reject}");
+    let answer = match session.client.post(&path, Some(sent(text))).await {
+        Err(ClientError::Broken { .. }) => session.client.post(&path, Some(sent(text))).await,
         answer => answer,
     };
-    match answer {
-        Ok(answer) => Ok(id_of(&path, &answer)?),
-        Err(ClientError::Problem(problem)) if !problem.errors.is_empty() => {
-            Err(Failure::Blueprint(diagnostic::render(&text.name, &text.lossy(), &problem.errors)))
-        }
-        Err(error) => Err(error.into()),
-    }
+    Ok(output::read(&path, &answer.map_err(|error| told(error, text))?)?)
 }
 
-fn id_of(path: &str, answer: &Value) -> Result<String, ClientError> {
-    let service: Service = output::read(path, answer)?;
-    Ok(service.id)
+/// The same bytes again are the same request here, too.
+async fn update(session: &Session, id: &str, text: &Text) -> Result<Service, Failure> {
+    let path = format!("/v1/service/{id}");
+    let answer = match session.client.put(&path, Some(sent(text))).await {
+        Err(ClientError::Broken { .. }) => session.client.put(&path, Some(sent(text))).await,
+        answer => answer,
+    };
+    Ok(output::read(&path, &answer.map_err(|error| told(error, text))?)?)
+}
+
+fn sent(text: &Text) -> Sent {
+    Sent { content_type: text.content_type(), bytes: Bytes::clone(&text.bytes) }
+}
+
+/// Mistakes that only the daemon finds are shown as those that are found here.
+fn told(error: ClientError, text: &Text) -> Failure {
+    match error {
+        ClientError::Problem(problem) if !problem.errors.is_empty() => {
+            Failure::Blueprint(diagnostic::render(&text.name, &text.lossy(), &problem.errors))
+        }
+        error => error.into(),
+    }
 }

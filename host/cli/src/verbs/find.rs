@@ -24,7 +24,8 @@ pub async fn id(session: &Session, text: &str) -> Result<String, Failure> {
     only(&services, text)
 }
 
-fn only(services: &[Service], name: &str) -> Result<String, Failure> {
+/// The id of the only one that is called so.
+pub fn only(services: &[Service], name: &str) -> Result<String, Failure> {
     let named: Vec<&Service> = services.iter().filter(|service| service.service_name == name).collect();
     match named.as_slice() {
         [] => Err(Failure::NotFound { kind: "service", name: name.to_owned() }),

@@ -37,12 +37,22 @@ async fn act(mut session: Session, verb: args::Client) -> Result<(), Failure> {
         args::Client::Ps(shown) => ps::list(session, shown).await,
         args::Client::Service(service) => of_service(session, service).await,
         args::Client::Capability(args::Capability::List(shown)) => capability::list(session, shown).await,
-        args::Client::Node(args::Node::List(shown)) => node::list(session, shown).await,
-        args::Client::Node(args::Node::Show(args)) => node::show(session, &args).await,
+        args::Client::Node(node) => of_node(session, node).await,
         args::Client::Plugin(args::Plugin::List(shown)) => plugin::list(session, shown).await,
         args::Client::Plugin(args::Plugin::Show(args)) => plugin::show(session, &args).await,
         args::Client::Status(shown) => status::show(session, shown).await,
         args::Client::Events(args) => events::all(session, &args).await,
+    }
+}
+
+async fn of_node(session: &mut Session, node: args::Node) -> Result<(), Failure> {
+    match node {
+        args::Node::List(shown) => node::list(session, shown).await,
+        args::Node::Show(args) => node::show(session, &args).await,
+        args::Node::Cordon(named) => node::take_on(session, &named, "cordon").await,
+        args::Node::Uncordon(named) => node::take_on(session, &named, "uncordon").await,
+        args::Node::Drain(named) => node::take_on(session, &named, "drain").await,
+        args::Node::Forget(gone) => node::forget(session, &gone).await,
     }
 }
 

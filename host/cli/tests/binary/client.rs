@@ -34,6 +34,10 @@ fn daemon(states: &'static [&'static str]) -> Stub {
             blueprint = Some(body.clone());
             stub::json(201, &service("INITIAL", None))
         }
+        ("PUT", Some(_)) => {
+            blueprint = Some(body.clone());
+            stub::json(202, &service("INSTANTIATING", None))
+        }
         ("GET", Some(path)) if path.ends_with("/blueprint") => {
             let text = String::from_utf8(blueprint.clone().unwrap_or_default()).expect("text");
             Answer::Whole(200, "application/yaml", text)
@@ -71,13 +75,76 @@ fn apply_deploys_once_and_tells_how_it_goes() {
         "nothing is posted twice"
     );
 
-    let other = daemon.file("other.yaml", &BLUEPRINT.replace("vision", "sight"));
-    let (code, out, err) = ran(daemon.motey(&["apply", "-f", text(&other)]));
-    assert_eq!((code, out.as_str()), (1, ""));
-    assert!(
-        err.contains("made of another blueprint") && err.contains(&format!("motey service rm {ID}")),
-        "{err}"
-    );
+    let other = BLUEPRINT.replace("vision", "sight");
+    let file = daemon.file("other.yaml", &other);
+    let (code, out, err) = ran(daemon.motey(&["apply", "-f", text(&file)]));
+    assert_eq!((code, out.as_str()), (0, format!("{ID}\n").as_str()), "{err}");
+    assert_eq!(err.lines().next(), Some(format!("quality: updated ({ID})").as_str()));
+    let put: Vec<Asked> = daemon.asked().into_iter().filter(|asked| asked.method == "PUT").collect();
+    assert_eq!((put.len(), put[0].path.as_str()), (1, format!("/v1/service/{ID}").as_str()));
+    assert_eq!(put[0].body, other.as_bytes(), "byte for byte");
+    assert!(put[0].headers.contains(&("content-type".into(), "application/yaml".into())));
+}
+
+#[test]
+fn apply_updates_the_service_that_is_meant() {
+    let twin = ID.replace("8057", "8058");
+    let mut second = service("RUNNING", None);
+    second["id"] = twin.as_str().into();
+    second["desired"] = "stopped".into();
+    let (both, one) = (json!([service("RUNNING", None), second]), second);
+    let daemon = Stub::serve(move |Asked { method, path, .. }| match method.as_str() {
+        "GET" if path == "/v1/service" => stub::json(200, &both),
+        "GET" if path.ends_with("/blueprint") => Answer::Whole(200, "application/yaml", "old".into()),
+        "GET" if path.ends_with("8059") => stub::problem(404, "unknown-service", "no service has that id"),
+        "POST" => stub::json(201, &one),
+        _ => stub::json(202, &one),
+    });
+    let file = daemon.file("quality.yaml", BLUEPRINT);
+    let (code, _, err) = ran(daemon.motey(&["apply", "-f", text(&file)]));
+    assert_eq!(code, 1);
+    assert!(err.contains("2 services are called") && err.contains(ID) && err.contains(&twin), "{err}");
+
+    let (code, out, err) = ran(daemon.motey(&["apply", "--id", &twin, "-f", text(&file)]));
+    assert_eq!((code, out), (0, format!("{twin}\n")), "{err}");
+    assert_eq!(err, format!("quality: updated, and stopped; `motey service start {twin}` starts it\n"));
+
+    let (code, _, err) = ran(daemon.motey(&["apply", "--must-fit", "--id", &twin, "-f", text(&file)]));
+    assert_eq!(code, 2);
+    assert!(err.contains("without --must-fit"), "{err}");
+
+    let new = ID.replace("8057", "8059");
+    let (code, _, err) = ran(daemon.motey(&["apply", "--id", &new, "-f", text(&file)]));
+    assert_eq!(code, 0, "{err}");
+    let changes: Vec<String> = daemon.lines().into_iter().filter(|line| !line.starts_with("GET")).collect();
+    assert_eq!(changes, [format!("PUT /v1/service/{twin}"), format!("POST /v1/service?id={new}")]);
+}
+
+#[test]
+fn a_node_is_told_what_to_take_on() {
+    const NODE: &str = "01890a5d-ac96-774b-bcce-000000000001";
+    let node = json!({"id": NODE, "name": "cell-7"});
+    let daemon = Stub::serve(move |asked| match asked.method.as_str() {
+        "GET" => stub::json(200, &json!([node])),
+        _ if asked.path.ends_with("/forget") => stub::problem(404, "unknown-node", "no other node"),
+        _ => stub::json(202, &node),
+    });
+    for (args, told) in [
+        (&["cordon"] as &[&str], "cell-7: takes on nothing new\n"),
+        (&["uncordon", "cell-7"], "cell-7: takes on whatever fits\n"),
+        (&["drain", NODE], "cell-7: takes on nothing new; what it runs goes elsewhere where it can\n"),
+    ] {
+        let ended = ran(daemon.motey(&[&["node"], args].concat()));
+        assert_eq!(ended, (0, String::new(), told.to_owned()));
+        let path = format!("POST /v1/nodes/{NODE}/{}", args[0]);
+        assert_eq!(daemon.lines().last(), Some(&path));
+    }
+    let (code, _, err) = ran(daemon.motey(&["node", "drain", "cell-8"]));
+    assert_eq!((code, err.contains("no node is called \"cell-8\"")), (3, true), "{err}");
+    let gone = "01890a5d-ac96-774b-bcce-000000000002";
+    let ended = ran(daemon.motey(&["node", "forget", gone]));
+    assert_eq!(ended, (3, String::new(), "error: no other node\n".to_owned()));
+    assert_eq!(daemon.lines().last(), Some(&format!("POST /v1/nodes/{gone}/forget")));
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub struct KeyForm {
 impl Formed for Lease {
     const WHAT: &'static str = "lease";
     type Form = LeaseForm;
+    type First = LeaseForm;
 
     fn form(&self) -> Result<LeaseForm, CodecError> {
         let Self { of: CapId { source, name, unit }, amount, holder } = self.clone();
@@ -39,6 +40,7 @@ impl Formed for Lease {
 impl Formed for InstanceKey {
     const WHAT: &'static str = "key of an instance";
     type Form = KeyForm;
+    type First = KeyForm;
 
     fn form(&self) -> Result<KeyForm, CodecError> {
         Ok(self.clone().into())

@@ -7,7 +7,9 @@
 mod lease;
 mod need;
 mod record;
+mod revision;
 mod spec;
+mod standing;
 mod text;
 
 #[cfg(test)]
@@ -17,8 +19,11 @@ use motey_core::step::EventKind;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The version this code writes, and the newest it reads.
-pub const VERSION: u32 = 1;
+/// The version this code writes, and the newest it reads. It reads all before it, too.
+pub const VERSION: u32 = 2;
+
+/// The version in which an assignment tells the mere number of its revision.
+const FIRST: u32 = 1;
 
 /// How deeply needs may be nested: a deeper one could be written, but not read back.
 pub const MAX_NEED_DEPTH: usize = 32;
@@ -36,7 +41,7 @@ pub enum CodecError {
     },
     /// A newer Motey wrote it.
     #[error(
-        "this {what} is written in form {found}, but this version of Motey reads form {VERSION} only: update it"
+        "this {what} is written in form {found}, but this version of Motey reads forms up to {VERSION}: update it"
     )]
     UnknownVersion {
         /// What was expected.
@@ -55,7 +60,7 @@ pub enum CodecError {
     UnknownEvent(String),
 }
 
-/// What has a written form: records, leases and the keys of instances.
+/// What has a written form: records, revisions, leases, the keys of instances, a node's standing.
 pub trait Coded: Sized + sealed::Formed {}
 
 impl<T: sealed::Formed> Coded for T {}
@@ -66,6 +71,8 @@ mod sealed {
     pub trait Formed: Sized {
         const WHAT: &'static str;
         type Form: Serialize + DeserializeOwned + Into<Self>;
+        /// That of version 1.
+        type First: DeserializeOwned + Into<Self>;
 
         fn form(&self) -> Result<Self::Form, CodecError>;
     }
@@ -83,14 +90,15 @@ pub fn encode<T: Coded>(value: &T) -> Result<String, CodecError> {
 /// The value that [`encode`] wrote; fields that are not known are passed over.
 ///
 /// # Errors
-/// When it is not the written form of a `T`, or that of another version.
+/// When it is not the written form of a `T`, or that of a newer version.
 pub fn decode<T: Coded>(text: &[u8]) -> Result<T, CodecError> {
     let malformed = |source| CodecError::Malformed { what: T::WHAT, source };
     let Version { v } = serde_json::from_slice(text).map_err(malformed)?;
-    if v != VERSION {
-        return Err(CodecError::UnknownVersion { what: T::WHAT, found: v });
+    match v {
+        FIRST => serde_json::from_slice::<T::First>(text).map(Into::into).map_err(malformed),
+        VERSION => serde_json::from_slice::<T::Form>(text).map(Into::into).map_err(malformed),
+        found => Err(CodecError::UnknownVersion { what: T::WHAT, found }),
     }
-    serde_json::from_slice::<T::Form>(text).map(Into::into).map_err(malformed)
 }
 
 /// The kind whose stable text this is: the reverse of [`EventKind::as_str`].

@@ -3,33 +3,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
-use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
+use motey_core::id::{EngineName, NodeId, ServiceId, ServiceName};
 use motey_core::reason::{Code, Reason};
 use motey_core::record::{
-    Assignment, Desired, Dismissed, Ended, Fence, Incarnation, Revision, RevisionOrder, ServiceRecord,
-    SlotId, Stamp,
+    Assignment, Desired, Dismissed, Ended, Fence, Former, RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use serde::{Deserialize, Serialize};
 
 use super::CodecError;
+use super::revision::{RevisionForm, WriterForm};
 use super::sealed::Formed;
-use super::spec::SpecForm;
 use super::text::Text;
 
+/// `A` is the form of its assignments, the only part of which version 1 cannot be read as it is.
 #[derive(Serialize, Deserialize)]
-pub struct RecordForm {
+pub struct RecordForm<A = AssignmentForm> {
     id: Text<ServiceId>,
     name: Text<ServiceName>,
     desired: DesiredForm,
     stamp: StampForm,
     revision: RevisionForm,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    slots: BTreeMap<Text<SlotId>, AssignmentForm>,
+    #[serde(default = "BTreeMap::new", skip_serializing_if = "BTreeMap::is_empty")]
+    slots: BTreeMap<Text<SlotId>, A>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dismissed: Vec<DismissedForm>,
     holders: Vec<Text<NodeId>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    heir: Option<Text<NodeId>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    unproven: bool,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     ended: BTreeMap<Text<SlotId>, EndedForm>,
 }
@@ -52,28 +55,33 @@ struct StampForm {
 }
 
 #[derive(Serialize, Deserialize)]
-struct WriterForm {
-    count: u64,
-    nonce: u32,
-}
-
-#[derive(Serialize, Deserialize)]
-struct RevisionForm {
-    number: u32,
-    epoch: u64,
-    owner: Text<NodeId>,
-    writer: WriterForm,
-    spec: SpecForm,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    scaled: BTreeMap<Text<ImageKey>, u16>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct AssignmentForm {
+pub struct AssignmentForm {
     node: Text<NodeId>,
     engine: Text<EngineName>,
     fence: Text<Fence>,
-    revision: u32,
+    revision: Text<RevisionOrder>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pinned: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<FormerForm>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FormerForm {
+    node: Text<NodeId>,
+    engine: Text<EngineName>,
+    fence: Text<Fence>,
+    revision: Text<RevisionOrder>,
+}
+
+/// Of version 1. There were no updates, so an instance of any revision is one of the record's own.
+#[derive(Deserialize)]
+pub struct FirstAssignmentForm {
+    node: Text<NodeId>,
+    engine: Text<EngineName>,
+    fence: Text<Fence>,
+    #[serde(rename = "revision")]
+    _revision: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,6 +111,7 @@ struct StableCode(Code);
 impl Formed for ServiceRecord {
     const WHAT: &'static str = "service record";
     type Form = RecordForm;
+    type First = RecordForm<FirstAssignmentForm>;
 
     fn form(&self) -> Result<RecordForm, CodecError> {
         debug_assert_eq!(self.stamp.absent, self.desired == Desired::Absent, "{}", self.id);
@@ -115,6 +124,8 @@ impl Formed for ServiceRecord {
             slots: self.slots.iter().map(|(slot, to)| (Text(slot.clone()), to.clone().into())).collect(),
             dismissed: self.dismissed.iter().cloned().map(Into::into).collect(),
             holders: self.holders.iter().copied().map(Text).collect(),
+            heir: self.heir.map(Text),
+            unproven: self.unproven,
             ended: self.ended.iter().map(|(slot, end)| (Text(slot.clone()), end.clone().into())).collect(),
         })
     }
@@ -122,17 +133,34 @@ impl Formed for ServiceRecord {
 
 impl From<RecordForm> for ServiceRecord {
     fn from(form: RecordForm) -> Self {
-        let desired = form.desired.into();
-        Self {
-            id: form.id.0,
-            name: form.name.0,
+        form.read(Into::into)
+    }
+}
+
+impl From<RecordForm<FirstAssignmentForm>> for ServiceRecord {
+    fn from(form: RecordForm<FirstAssignmentForm>) -> Self {
+        let order = form.revision.order();
+        let mut record = form.read(|assigned| assigned.at(order));
+        record.revision.since = vec![order; record.revision.spec.images.len()];
+        record
+    }
+}
+
+impl<A> RecordForm<A> {
+    fn read(self, assignment: impl Fn(A) -> Assignment) -> ServiceRecord {
+        let desired = self.desired.into();
+        ServiceRecord {
+            id: self.id.0,
+            name: self.name.0,
             desired,
-            stamp: form.stamp.under(desired),
-            revision: form.revision.into(),
-            slots: form.slots.into_iter().map(|(Text(slot), to)| (slot, to.into())).collect(),
-            dismissed: form.dismissed.into_iter().map(Into::into).collect::<BTreeSet<_>>(),
-            holders: form.holders.into_iter().map(|Text(node)| node).collect(),
-            ended: form.ended.into_iter().map(|(Text(slot), end)| (slot, end.into())).collect(),
+            stamp: self.stamp.under(desired),
+            revision: self.revision.into(),
+            slots: self.slots.into_iter().map(|(Text(slot), to)| (slot, assignment(to))).collect(),
+            dismissed: self.dismissed.into_iter().map(Into::into).collect::<BTreeSet<_>>(),
+            holders: self.holders.into_iter().map(|Text(node)| node).collect(),
+            heir: self.heir.map(|Text(node)| node),
+            unproven: self.unproven,
+            ended: self.ended.into_iter().map(|(Text(slot), end)| (slot, end.into())).collect(),
         }
     }
 }
@@ -171,54 +199,51 @@ impl StampForm {
     }
 }
 
-impl From<Incarnation> for WriterForm {
-    fn from(Incarnation { count, nonce }: Incarnation) -> Self {
-        Self { count, nonce }
-    }
-}
-
-impl From<WriterForm> for Incarnation {
-    fn from(WriterForm { count, nonce }: WriterForm) -> Self {
-        Self { count, nonce }
-    }
-}
-
-impl RevisionForm {
-    fn new(revision: &Revision) -> Result<Self, CodecError> {
-        let Revision { order: RevisionOrder { number, epoch, owner, writer }, spec, scaled } = revision;
-        Ok(Self {
-            number: *number,
-            epoch: *epoch,
-            owner: Text(*owner),
-            writer: (*writer).into(),
-            spec: SpecForm::new(spec)?,
-            scaled: scaled.iter().map(|(image, count)| (Text(image.clone()), *count)).collect(),
-        })
-    }
-}
-
-impl From<RevisionForm> for Revision {
-    fn from(form: RevisionForm) -> Self {
-        let RevisionForm { number, epoch, owner: Text(owner), writer, spec, scaled } = form;
-        Self {
-            order: RevisionOrder { number, epoch, owner, writer: writer.into() },
-            spec: Arc::new(spec.into()),
-            scaled: scaled.into_iter().map(|(Text(image), count)| (image, count)).collect(),
-        }
-    }
-}
-
 impl From<Assignment> for AssignmentForm {
     fn from(assignment: Assignment) -> Self {
-        let Assignment { node, engine, fence, revision } = assignment;
-        Self { node: Text(node), engine: Text(engine), fence: Text(fence), revision }
+        let Assignment { node, engine, fence, revision, pinned, from } = assignment;
+        Self {
+            node: Text(node),
+            engine: Text(engine),
+            fence: Text(fence),
+            revision: Text(revision),
+            pinned,
+            from: from.map(Into::into),
+        }
     }
 }
 
 impl From<AssignmentForm> for Assignment {
     fn from(form: AssignmentForm) -> Self {
-        let AssignmentForm { node: Text(node), engine: Text(engine), fence: Text(fence), revision } = form;
-        Self { node, engine, fence, revision }
+        Self {
+            node: form.node.0,
+            engine: form.engine.0,
+            fence: form.fence.0,
+            revision: form.revision.0,
+            pinned: form.pinned,
+            from: form.from.map(Into::into),
+        }
+    }
+}
+
+impl FirstAssignmentForm {
+    fn at(self, revision: RevisionOrder) -> Assignment {
+        let Self { node: Text(node), engine: Text(engine), fence: Text(fence), _revision: _ } = self;
+        Assignment { node, engine, fence, revision, pinned: false, from: None }
+    }
+}
+
+impl From<Former> for FormerForm {
+    fn from(former: Former) -> Self {
+        let Former { node, engine, fence, revision } = former;
+        Self { node: Text(node), engine: Text(engine), fence: Text(fence), revision: Text(revision) }
+    }
+}
+
+impl From<FormerForm> for Former {
+    fn from(form: FormerForm) -> Self {
+        let FormerForm { node, engine, fence, revision } = form;
+        Self { node: node.0, engine: engine.0, fence: fence.0, revision: revision.0 }
     }
 }
 

@@ -7,7 +7,7 @@ use motey_core::spec::ImageSpec;
 use motey_core::step::{EngineError, EngineErrorKind};
 use motey_plugin_ops as ops;
 
-use super::name::key_of;
+use super::name::{key_of, revision_of};
 
 /// The request that makes an instance of an image.
 pub(super) fn create_request(name: String, labels: ops::Labels, image: &ImageSpec) -> ops::CreateRequest {
@@ -32,7 +32,8 @@ pub(super) fn own_instance(
 ) -> Option<Instance> {
     let key = key_of(&shown.labels, node)?;
     let (engine, seen) = (engine.clone(), seen(&shown));
-    Some(Instance { key, engine, seen, handle: shown.name, message: shown.message, at })
+    let revision = revision_of(&shown.labels);
+    Some(Instance { key, engine, handle: shown.name, revision, seen, message: shown.message, at })
 }
 
 fn seen(shown: &ops::Instance) -> Seen {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use motey_core::id::{NodeId, ServiceId};
-use motey_core::record::InstanceKey;
+use motey_core::record::{InstanceKey, RevisionOrder};
 use motey_core::step::Target;
 use motey_plugin_ops::Labels;
 use sha2::{Digest, Sha256};
@@ -52,7 +52,7 @@ fn slug(text: &str, most: usize) -> String {
 }
 
 /// The labels of an instance that this node makes.
-pub(crate) fn labels(key: &InstanceKey, cluster: &str, node: NodeId, revision: u32) -> Labels {
+pub(crate) fn labels(key: &InstanceKey, cluster: &str, node: NodeId, revision: RevisionOrder) -> Labels {
     [
         (CLUSTER, cluster.to_owned()),
         (NODE, node.to_string()),
@@ -77,6 +77,11 @@ pub(crate) fn key_of(labels: &Labels, node: NodeId) -> Option<InstanceKey> {
     Some(InstanceKey { service, slot, fence })
 }
 
+/// The revision that they say their instance was made from; `None` also where an older Motey wrote its mere number.
+pub(crate) fn revision_of(labels: &Labels) -> Option<RevisionOrder> {
+    labels.get(REVISION)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use motey_core::id::ServiceName;
@@ -93,6 +98,11 @@ mod tests {
         Target { key, service_name: ServiceName::new(name).expect("a name"), handle: None }
     }
 
+    fn revision(key: &InstanceKey) -> RevisionOrder {
+        let Fence { epoch, owner, writer, .. } = key.fence;
+        RevisionOrder { number: 2, epoch, owner, writer }
+    }
+
     #[test]
     fn names_are_readable_and_short() {
         assert_eq!(instance_name(&target("Cell 7: Quality")), "cell-7-quality-vision-0-eee5951549");
@@ -104,8 +114,20 @@ mod tests {
     #[test]
     fn labels_name_their_instance_on_their_node_alone() {
         let key = target("a").key;
-        let labels = labels(&key, "hall", key.fence.owner, 1);
+        let labels = labels(&key, "hall", key.fence.owner, revision(&key));
         assert_eq!(key_of(&labels, key.fence.owner), Some(key));
         assert_eq!(key_of(&labels, NodeId(Uuid::from_u128(9))), None);
+    }
+
+    #[test]
+    fn labels_tell_the_revision_in_full() {
+        let key = target("a").key;
+        let mut labels = labels(&key, "hall", key.fence.owner, revision(&key));
+        assert_eq!(labels[REVISION], "2.1.00000000-0000-0000-0000-000000000001.2-00000003");
+        assert_eq!(revision_of(&labels), Some(revision(&key)));
+        labels.insert(REVISION.into(), "2".into());
+        assert_eq!(revision_of(&labels), None);
+        labels.remove(REVISION);
+        assert_eq!(revision_of(&labels), None);
     }
 }

@@ -3,7 +3,7 @@
 //! Every problem is answered as RFC 9457 says. Its `type` is stable: programs compare it; its texts are for people.
 
 use motey_blueprint::{Diagnostic, Diagnostics};
-use motey_core::id::ServiceId;
+use motey_core::id::{NodeId, ServiceId, ServiceName};
 use motey_core::project::State;
 use motey_core::step::{EngineError, EngineErrorKind, Refusal};
 use serde::Serialize;
@@ -56,6 +56,11 @@ pub(super) enum Problem {
     UnknownNode(String),
     #[error("the service {id} was deleted; ids are never reused")]
     Deleted { id: ServiceId, state: State },
+    #[error(
+        "the blueprint is of a service called {to}, and this one is {is}: a service keeps its name; deploy the blueprint \
+         as a service of its own, or give it the name {is}"
+    )]
+    Renamed { is: ServiceName, to: ServiceName },
     #[error(transparent)]
     Refused(Refusal),
     #[error("the service has no instance {0} now")]
@@ -97,6 +102,9 @@ struct Body<'a> {
     id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<&'static str>,
+    /// Whom to ask instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
 }
 
 impl Problem {
@@ -126,6 +134,7 @@ impl Problem {
             Self::NotAnId(_) => (StatusCode::NOT_FOUND, "unknown-service", "No such service"),
             Self::UnknownNode(_) => (StatusCode::NOT_FOUND, "unknown-node", "No such node"),
             Self::Deleted { .. } => (StatusCode::GONE, "deleted", "The service was deleted"),
+            Self::Renamed { .. } => (StatusCode::CONFLICT, "renamed", "A service keeps its name"),
             Self::Refused(refusal) => refused(refusal),
             Self::NoInstance(_) => (StatusCode::NOT_FOUND, "no-instance", "No such instance"),
             Self::Engine(error) => engine(error.kind),
@@ -159,12 +168,21 @@ impl Problem {
             },
             id,
             state,
+            node: self.owner().map(|node| node.to_string()),
         };
         let mut response = answer(status, &body);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.extend(self.header());
         response
+    }
+
+    /// The node that answers for the service instead, now or soon.
+    fn owner(&self) -> Option<NodeId> {
+        match self {
+            Self::Refused(Refusal::Elsewhere(_, owner) | Refusal::HandedOver(_, owner)) => Some(*owner),
+            _ => None,
+        }
     }
 
     /// What a client needs to do better.
@@ -176,7 +194,9 @@ impl Problem {
             }
             Self::MediaType { accept, .. } => Some((ACCEPT, HeaderValue::from_static(accept))),
             Self::SlowBody(_) | Self::BrokenBody(_) => Some((CONNECTION, HeaderValue::from_static("close"))),
-            Self::Ask(_) | Self::NotReady(_) => Some((RETRY_AFTER, HeaderValue::from_static("1"))),
+            Self::Ask(_) | Self::NotReady(_) | Self::Refused(Refusal::HandedOver(..)) => {
+                Some((RETRY_AFTER, HeaderValue::from_static("1")))
+            }
             _ => None,
         }
     }
@@ -185,6 +205,10 @@ impl Problem {
 fn refused(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
     match refusal {
         Refusal::Unknown(_) => (StatusCode::NOT_FOUND, "unknown-service", "No such service"),
+        Refusal::Elsewhere(..) => (StatusCode::CONFLICT, "elsewhere", "Another node owns it"),
+        Refusal::HandedOver(..) => (StatusCode::SERVICE_UNAVAILABLE, "handed-over", "It changes its owner"),
+        Refusal::Heard(_) => (StatusCode::CONFLICT, "heard", "The node lives"),
+        Refusal::NoSuchNode(_) => (StatusCode::NOT_FOUND, "unknown-node", "No such node"),
         Refusal::Deleted(_) => (StatusCode::GONE, "deleted", "The service was deleted"),
         Refusal::Conflict(_) => (StatusCode::CONFLICT, "conflict", "The id is taken"),
         Refusal::UnknownImage(_) => (StatusCode::NOT_FOUND, "unknown-image", "No such image"),
@@ -275,5 +299,30 @@ impl Turned {
 
     pub(super) fn problem(&self) -> Problem {
         self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    /// No node stands in a cluster yet, so that these cannot be had by asking.
+    #[test]
+    fn what_another_node_has_to_do_with_is_told_with_that_node() {
+        let (service, other) = (ServiceId(Uuid::from_u128(7)), NodeId(Uuid::from_u128(2)));
+        for (refusal, status, name, owner, again) in [
+            (Refusal::Elsewhere(service, other), 409, "elsewhere", Some(other), false),
+            (Refusal::HandedOver(service, other), 503, "handed-over", Some(other), true),
+            (Refusal::Heard(other), 409, "heard", None, false),
+            (Refusal::NoSuchNode(other), 404, "unknown-node", None, false),
+        ] {
+            let problem = Problem::Refused(refusal);
+            let (given, kind, _) = problem.class();
+            assert_eq!((given.as_u16(), kind, problem.owner()), (status, name, owner));
+            assert!(problem.to_string().contains(&other.to_string()), "{problem}");
+            let response = problem.into_response("/v1/x");
+            assert_eq!(response.headers().contains_key(RETRY_AFTER), again, "{name}");
+        }
     }
 }

@@ -142,6 +142,10 @@ routes! {
     "ready" ("readyz") { GET health::ready }
     "plugins" ("v1" / "plugins") { GET plugin::list }
     "node-status" ("v1" / "nodestatus") { GET status::show }
+    "node-forget" ("v1" / "nodes" / String / "forget") { POST node::forget }
+    "node-drain" ("v1" / "nodes" / String / "drain") { POST node::drain }
+    "node-uncordon" ("v1" / "nodes" / String / "uncordon") { POST node::uncordon }
+    "node-cordon" ("v1" / "nodes" / String / "cordon") { POST node::cordon }
     "node" ("v1" / "nodes" / String) { GET node::show }
     "nodes" ("v1" / "nodes") { GET node::list }
     "capabilities" ("v1" / "capabilities") { GET capability::list }
@@ -153,7 +157,7 @@ routes! {
     "service-restart" ("v1" / "service" / String / "restart") { POST service::restart }
     "service-stop" ("v1" / "service" / String / "stop") { POST service::stop }
     "service-start" ("v1" / "service" / String / "start") { POST service::start }
-    "service" ("v1" / "service" / String) { GET service::show, DELETE service::delete }
+    "service" ("v1" / "service" / String) { GET service::show, DELETE service::delete, PUT service::update }
     "services" ("v1" / "service") { GET service::list, DELETE service::delete_named, POST service::deploy }
 }
 

@@ -1,13 +1,15 @@
-//! `/v1/nodes`: the nodes that this one knows. So far it knows itself.
+//! `/v1/nodes`: the nodes that this one knows, and what they take on. So far it knows itself.
 
 use jiff::Timestamp;
 use motey_core::EngineView;
-use motey_core::id::EngineName;
+use motey_core::id::{EngineName, NodeId};
+use motey_core::peer::Duty;
+use motey_core::step::Request;
 use serde::Serialize;
 
 use super::error::{self, Problem};
 use super::links::{self, Links};
-use super::{Api, Call, Outcome};
+use super::{Api, Call, Outcome, body};
 use crate::node::Identity;
 
 #[derive(Debug, Serialize)]
@@ -41,11 +43,49 @@ pub(super) async fn list(call: Call) -> Outcome {
 /// `GET /v1/nodes/{id}`
 pub(super) async fn show(id: String, call: Call) -> Outcome {
     call.query.end("")?;
-    if id.parse() == Ok(call.api.node.identity().id) {
-        Ok(error::ok(&own(&call.api)))
-    } else {
-        Err(Problem::UnknownNode(id.chars().take(80).collect()))
-    }
+    itself(&call.api, &id)?;
+    Ok(error::ok(&own(&call.api)))
+}
+
+/// `POST /v1/nodes/{id}/cordon`
+pub(super) async fn cordon(id: String, call: Call) -> Outcome {
+    take_on(&id, call, Duty::Cordon).await
+}
+
+/// `POST /v1/nodes/{id}/uncordon`
+pub(super) async fn uncordon(id: String, call: Call) -> Outcome {
+    take_on(&id, call, Duty::Operate).await
+}
+
+/// `POST /v1/nodes/{id}/drain`
+pub(super) async fn drain(id: String, call: Call) -> Outcome {
+    take_on(&id, call, Duty::Drain).await
+}
+
+/// A node is told by its own operator what it takes on.
+async fn take_on(id: &str, call: Call, duty: Duty) -> Outcome {
+    call.query.end("")?;
+    body::nothing(&call.body?)?;
+    itself(&call.api, id)?;
+    call.api.ask(Request::Duty(duty)).await?;
+    Ok(error::accepted(&own(&call.api)))
+}
+
+/// `POST /v1/nodes/{id}/forget`: about another node, to this one.
+pub(super) async fn forget(id: String, call: Call) -> Outcome {
+    call.query.end("")?;
+    body::nothing(&call.body?)?;
+    let node = id.parse::<NodeId>().map_err(|_| unknown(&id))?;
+    call.api.ask(Request::Forget { node, forgotten: true }).await?;
+    Ok(error::accepted(&own(&call.api)))
+}
+
+fn itself(api: &Api, id: &str) -> Result<(), Problem> {
+    if id.parse() == Ok(api.node.identity().id) { Ok(()) } else { Err(unknown(id)) }
+}
+
+fn unknown(id: &str) -> Problem {
+    Problem::UnknownNode(id.chars().take(80).collect())
 }
 
 fn own(api: &Api) -> Node {
@@ -56,6 +96,7 @@ fn own(api: &Api) -> Node {
 impl Node {
     fn new(identity: &Identity, engines: Vec<Engine>) -> Self {
         let started = Timestamp::from_millisecond(identity.started).unwrap_or(Timestamp::UNIX_EPOCH);
+        let path = links::node(identity.id);
         Self {
             id: identity.id.to_string(),
             name: identity.name.to_string(),
@@ -63,11 +104,14 @@ impl Node {
             version: identity.version,
             started: format!("{started:.3}"),
             engines,
-            _links: Links::of(links::node(identity.id))
+            _links: Links::of(&path)
                 .to("collection", links::NODES)
                 .to("status", links::NODE_STATUS)
                 .to("capabilities", links::CAPABILITIES)
-                .to("plugins", links::PLUGINS),
+                .to("plugins", links::PLUGINS)
+                .act("cordon", "POST", format_args!("{path}/cordon"))
+                .act("uncordon", "POST", format_args!("{path}/uncordon"))
+                .act("drain", "POST", format_args!("{path}/drain")),
         }
     }
 }
@@ -139,6 +183,14 @@ mod tests {
             "collection": {
               "href": "/v1/nodes"
             },
+            "cordon": {
+              "href": "/v1/nodes/00000000-0000-0000-0000-000000000001/cordon",
+              "method": "POST"
+            },
+            "drain": {
+              "href": "/v1/nodes/00000000-0000-0000-0000-000000000001/drain",
+              "method": "POST"
+            },
             "plugins": {
               "href": "/v1/plugins"
             },
@@ -147,6 +199,10 @@ mod tests {
             },
             "status": {
               "href": "/v1/nodestatus"
+            },
+            "uncordon": {
+              "href": "/v1/nodes/00000000-0000-0000-0000-000000000001/uncordon",
+              "method": "POST"
             }
           }
         }

@@ -1,4 +1,4 @@
-//! `/v1/service`: deploy, look, stop, start, restart, scale, delete.
+//! `/v1/service`: deploy, look, update, stop, start, restart, scale, delete.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -112,6 +112,20 @@ pub(super) async fn restart(id: String, call: Call) -> Outcome {
     act(&id, call, Request::Restart).await
 }
 
+/// `PUT /v1/service/{id}`: a new revision, of which unchanged images keep their instances.
+pub(super) async fn update(id: String, call: Call) -> Outcome {
+    let id = service_id(&id)?;
+    call.query.end("")?;
+    let body = call.body?;
+    let format = body::blueprint_format(&call.headers)?;
+    let (record, _) = call.api.service(id)?;
+    let Blueprint { name, spec } = call.api.blueprint(format, body).await?;
+    if name != record.name {
+        return Err(Problem::Renamed { is: record.name.clone(), to: name });
+    }
+    call.api.change(Request::Update { id, spec: Arc::new(spec) }, id).await
+}
+
 /// `DELETE /v1/service/{id}`
 pub(super) async fn delete(id: String, call: Call) -> Outcome {
     let id = service_id(&id)?;
@@ -186,9 +200,9 @@ impl Api {
     }
 
     /// Asks the node and turns its refusals into problems.
-    async fn ask(&self, request: Request) -> Result<(), Problem> {
+    pub(super) async fn ask(&self, request: Request) -> Result<(), Problem> {
         match self.node.ask(request).await? {
-            Answer::Accepted(_) | Answer::Unchanged(_) => Ok(()),
+            Answer::Accepted(_) | Answer::Unchanged(_) | Answer::Done => Ok(()),
             Answer::Refused(Refusal::Deleted(id)) => Err(self.deleted(id)),
             Answer::Refused(refusal) => Err(Problem::Refused(refusal)),
         }

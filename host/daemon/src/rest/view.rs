@@ -138,6 +138,7 @@ fn service_links(record: &ServiceRecord, path: &str) -> Links {
     links
         .act("restart", "POST", format_args!("{path}/restart"))
         .act("scale", "POST", format_args!("{path}/scale"))
+        .act("update", "PUT", path)
         .act("delete", "DELETE", path)
 }
 

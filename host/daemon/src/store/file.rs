@@ -4,11 +4,13 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-use motey_core::capability::Lease;
-use motey_core::record::ServiceRecord;
+use motey_core::id::ServiceId;
+use motey_core::record::Revision;
 use motey_core::step::Durability;
+use motey_core::{Standing, Stored};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use uuid::Uuid;
 
 use super::draft::{Draft, beside, sync_folder};
 use super::error::{At, StoreError};
@@ -88,13 +90,25 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, rusql
 }
 
 /// All that the core keeps by decision.
-pub(super) fn load(
-    connection: &Connection,
-    path: &Path,
-) -> Result<(Vec<ServiceRecord>, Vec<Lease>), StoreError> {
-    let records = all(connection, path, "SELECT body FROM record ORDER BY service")?;
-    let leases = all(connection, path, "SELECT body FROM lease ORDER BY rowid")?;
-    Ok((records, leases))
+pub(super) fn load(connection: &Connection, path: &Path) -> Result<Stored, StoreError> {
+    let standing = all::<Standing>(connection, path, "SELECT body FROM standing")?.pop();
+    Ok(Stored {
+        records: all(connection, path, "SELECT body FROM record ORDER BY service")?,
+        leases: all(connection, path, "SELECT body FROM lease ORDER BY rowid")?,
+        dead: all(connection, path, "SELECT body FROM dead ORDER BY rowid")?,
+        kept: kept(connection, path)?,
+        standing: standing.unwrap_or_default(),
+    })
+}
+
+fn kept(connection: &Connection, path: &Path) -> Result<Vec<(ServiceId, Revision)>, StoreError> {
+    let services = "SELECT service FROM kept ORDER BY service";
+    let mut statement = connection.prepare(services).at(path)?;
+    let services = statement.query_map([], |row| row.get(0)).at(path)?;
+    let services = services.collect::<Result<Vec<[u8; 16]>, _>>().at(path)?;
+    let revisions = all::<Revision>(connection, path, "SELECT body FROM kept ORDER BY service")?;
+    let service = |bytes| ServiceId(Uuid::from_bytes(bytes));
+    Ok(services.into_iter().map(service).zip(revisions).collect())
 }
 
 /// Sets what the commits from now on survive.

@@ -1,4 +1,4 @@
-//! What a node remembers for good: one SQLite file with its records, its leases and its journal.
+//! What a node remembers for good: one SQLite file with its records, its leases, its own standing and its journal.
 //!
 //! A transaction of the core is written as a whole or not at all, also on a full disk, so that store and memory
 //! never differ. Nothing is decided here, and nothing that was only observed is kept. An idle store writes nothing
@@ -27,8 +27,8 @@ pub use state_dir::{StateDir, StateDirError};
 
 use std::path::{Path, PathBuf};
 
-use motey_core::capability::Lease;
-use motey_core::record::{Incarnation, ServiceRecord};
+use motey_core::Stored;
+use motey_core::record::Incarnation;
 use motey_core::step::{Durability, Txn};
 use rusqlite::Connection;
 
@@ -44,10 +44,9 @@ type WallClock = Box<dyn Fn() -> i64 + Send>;
 /// Everything a store held when it was opened.
 #[derive(Debug)]
 pub struct Loaded {
-    /// The records, tombstones too, in the order of their ids.
-    pub records: Vec<ServiceRecord>,
-    /// The leases, in the order they were taken.
-    pub leases: Vec<Lease>,
+    /// What the core begins with: the records, tombstones too, in the order of their ids; the leases in the order they
+    /// were taken.
+    pub stored: Stored,
     /// This life: its count is durable, and above that of every earlier life.
     pub incarnation: Incarnation,
 }
@@ -85,7 +84,7 @@ impl SqliteStore {
             opened => opened?,
         };
         let incarnation = Incarnation { count, nonce };
-        let (records, leases) = file::load(&connection, path)?;
+        let stored = file::load(&connection, path)?;
         let bounds = Bounds::count(&connection).at(path)?;
         reserve.refill()?;
         let store = Self {
@@ -98,7 +97,7 @@ impl SqliteStore {
             reserve,
             clock: Box::new(clock),
         };
-        Ok((store, Loaded { records, leases, incarnation }))
+        Ok((store, Loaded { stored, incarnation }))
     }
 
     /// Writes `txn`; once this returns, it survives what its durability says.
@@ -141,6 +140,8 @@ impl SqliteStore {
         let writing = Writing::begin(&mut self.connection, &self.path)?;
         writing.records(txn)?;
         writing.leases(txn)?;
+        writing.memories(txn)?;
+        writing.node(txn)?;
         let change = writing.journal(&txn.journal, now, &self.bounds)?;
         let committed = writing.commit();
         if committed.as_ref().is_err_and(file::is_unsynced) {

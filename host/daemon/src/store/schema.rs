@@ -11,7 +11,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::draft::{Draft, beside};
 use super::error::{At, StoreError};
 
-const STEPS: &[&str] = &["
+pub(super) const STEPS: &[&str] = &[
+    "
     CREATE TABLE life (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         count INTEGER NOT NULL
@@ -38,7 +39,26 @@ const STEPS: &[&str] = &["
         text TEXT NOT NULL
     ) STRICT;
     CREATE INDEX journal_by_service ON journal (service);
-"];
+",
+    "
+    CREATE TABLE dead (
+        service BLOB NOT NULL,
+        holder TEXT NOT NULL UNIQUE,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX dead_by_service ON dead (service);
+
+    CREATE TABLE kept (
+        service BLOB NOT NULL UNIQUE,
+        body TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE standing (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        body TEXT NOT NULL
+    ) STRICT;
+",
+];
 
 /// The version this code writes.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use motey_core::record::InstanceKey;
+use motey_core::id::ServiceId;
+use motey_core::record::{InstanceKey, Revision};
 use motey_core::step::{Event, Txn};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
@@ -27,6 +28,48 @@ impl<'a> Writing<'a> {
         for (service, record) in &txn.records {
             let body = encoded(record.as_ref())?;
             self.execute(sql, params![service.0.as_bytes(), body])?;
+        }
+        Ok(())
+    }
+
+    /// Nothing follows a tombstone: what was kept against a record that is none goes with it.
+    pub(super) fn memories(&self, txn: &Txn) -> Result<(), StoreError> {
+        for key in &txn.dead {
+            let row = params![key.service.0.as_bytes(), holder(key), encoded(key)?];
+            self.execute("INSERT OR IGNORE INTO dead (service, holder, body) VALUES (?1, ?2, ?3)", row)?;
+        }
+        for (service, revision) in &txn.kept {
+            match revision {
+                Some(revision) => self.keep(*service, revision)?,
+                None => self.forget("kept", *service)?,
+            }
+        }
+        for record in txn.records.values().filter(|record| record.is_absent()) {
+            self.forget("dead", record.id)?;
+            self.forget("kept", record.id)?;
+        }
+        Ok(())
+    }
+
+    fn keep(&self, service: ServiceId, revision: &Revision) -> Result<(), StoreError> {
+        let sql = "INSERT INTO kept (service, body) VALUES (?1, ?2)
+                   ON CONFLICT (service) DO UPDATE SET body = excluded.body";
+        self.execute(sql, params![service.0.as_bytes(), encoded(revision)?])
+    }
+
+    fn forget(&self, table: &'static str, service: ServiceId) -> Result<(), StoreError> {
+        self.execute(&format!("DELETE FROM {table} WHERE service = ?1"), params![service.0.as_bytes()])
+    }
+
+    /// What the node knows about itself. Its next life counts on from the count of this one.
+    pub(super) fn node(&self, txn: &Txn) -> Result<(), StoreError> {
+        if let Some(incarnation) = txn.incarnation {
+            self.execute("UPDATE life SET count = ?1", params![incarnation.count.cast_signed()])?;
+        }
+        if let Some(standing) = &txn.standing {
+            let sql = "INSERT INTO standing (one, body) VALUES (1, ?1)
+                       ON CONFLICT (one) DO UPDATE SET body = excluded.body";
+            self.execute(sql, params![encoded(standing.as_ref())?])?;
         }
         Ok(())
     }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use motey_core::Standing;
 use motey_core::capability::{CapId, Lease};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
+use motey_core::peer::{Duty, Forgotten};
 use motey_core::reason::{Code, Reason};
 use motey_core::record::{
-    Assignment, Desired, Dismissed, Ended, Fence, Incarnation, InstanceKey, Place, Revision, RevisionOrder,
-    ServiceRecord, SlotId, Stamp,
+    Assignment, Desired, Dismissed, Ended, Fence, Former, Incarnation, InstanceKey, Place, Revision,
+    RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use motey_core::spec::{
     Comparison, Format, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, Source, Spec,
@@ -27,7 +29,7 @@ proptest! {
     #[test]
     fn records_read_back_as_they_were(record in record()) {
         let text = encode(&record).expect("it can be written");
-        let one_line = text.starts_with(r#"{"v":1,"#) && !text.contains('\n');
+        let one_line = text.starts_with(r#"{"v":2,"#) && !text.contains('\n');
         prop_assert!(one_line, "{}", text);
         prop_assert_eq!(decode::<ServiceRecord>(text.as_bytes()).expect("it can be read"), record);
     }
@@ -38,6 +40,14 @@ proptest! {
         prop_assert_eq!(&decode::<Lease>(text.as_bytes()).expect("it can be read"), &lease);
         let text = encode(&lease.holder).expect("it can be written");
         prop_assert_eq!(decode::<InstanceKey>(text.as_bytes()).expect("it can be read"), lease.holder);
+    }
+
+    #[test]
+    fn revisions_and_standings_read_back_as_they_were(revision in revision(), standing in standing()) {
+        let text = encode(&revision).expect("it can be written");
+        prop_assert_eq!(decode::<Revision>(text.as_bytes()).expect("it can be read"), revision);
+        let text = encode(&standing).expect("it can be written");
+        prop_assert_eq!(decode::<Standing>(text.as_bytes()).expect("it can be read"), standing);
     }
 
     #[test]
@@ -52,14 +62,14 @@ fn record() -> impl Strategy<Value = ServiceRecord> {
     let slots = (
         btree_map(slot(), assignment(), 0..3),
         btree_set(dismissed(), 0..3),
-        vec(node(), 0..4),
+        (vec(node(), 0..4), option::of(node()), any::<bool>()),
         btree_map(slot(), ended(), 0..3),
     );
     (who, what, slots).prop_map(|((id, name, desired), (stamp, revision), slots)| {
-        let (slots, dismissed, holders, ended) = slots;
+        let (slots, dismissed, (holders, heir, unproven), ended) = slots;
         let stamp = Stamp { absent: desired == Desired::Absent, ..stamp };
         let id = ServiceId(Uuid::from_u128(id));
-        ServiceRecord { id, name, desired, stamp, revision, slots, dismissed, holders, ended }
+        ServiceRecord { id, name, desired, stamp, revision, slots, dismissed, holders, heir, unproven, ended }
     })
 }
 
@@ -117,7 +127,14 @@ fn fence() -> impl Strategy<Value = Fence> {
 }
 
 fn assignment() -> impl Strategy<Value = Assignment> {
-    (node(), engine(), fence(), any::<u32>()).prop_map(|(node, engine, fence, revision)| Assignment {
+    (former(), any::<bool>(), option::of(former())).prop_map(|(now, pinned, from)| {
+        let Former { node, engine, fence, revision } = now;
+        Assignment { node, engine, fence, revision, pinned, from }
+    })
+}
+
+fn former() -> impl Strategy<Value = Former> {
+    (node(), engine(), fence(), order()).prop_map(|(node, engine, fence, revision)| Former {
         node,
         engine,
         fence,
@@ -139,13 +156,30 @@ fn ended() -> impl Strategy<Value = Ended> {
     prop_oneof![Just(Ended::Succeeded), gave_up]
 }
 
+fn order() -> impl Strategy<Value = RevisionOrder> {
+    (any::<u32>(), any::<u64>(), node(), writer()).prop_map(|(number, epoch, owner, writer)| RevisionOrder {
+        number,
+        epoch,
+        owner,
+        writer,
+    })
+}
+
 fn revision() -> impl Strategy<Value = Revision> {
-    let order = (any::<u32>(), any::<u64>(), node(), writer())
-        .prop_map(|(number, epoch, owner, writer)| RevisionOrder { number, epoch, owner, writer });
-    (order, spec(), btree_map(image_key(), any::<u16>(), 0..3)).prop_map(|(order, spec, scaled)| Revision {
+    let scaled = btree_map(image_key(), any::<u16>(), 0..3);
+    (order(), spec(), scaled, vec(order(), 0..3)).prop_map(|(order, spec, scaled, since)| Revision {
         order,
         spec: Arc::new(spec),
         scaled,
+        since,
+    })
+}
+
+fn standing() -> impl Strategy<Value = Standing> {
+    let duty = select(vec![Duty::Operate, Duty::Cordon, Duty::Drain]);
+    (duty, btree_map(any::<u128>(), any::<u32>(), 0..4)).prop_map(|(duty, counts)| {
+        let counts = counts.into_iter().map(|(node, words)| (NodeId(Uuid::from_u128(node)), words));
+        Standing { duty, forgotten: Forgotten::from_counts(counts) }
     })
 }
 

@@ -134,7 +134,7 @@ fn node(database: PathBuf) -> (Node, Arc<Inbox>, JoinHandle<()>) {
     };
     let node = Node::new(Shared {
         identity,
-        core: RwLock::new(Core::new(me, Tuning::default(), loaded.records, loaded.leases)),
+        core: RwLock::new(Core::new(me, Tuning::default(), loaded.stored)),
         inbox: Arc::clone(&inbox),
         journal: Mutex::new(store.journal().expect("a journal")),
         engines: Engines::new(Arc::new(plugins), link),

@@ -5,5 +5,6 @@ mod client;
 mod doors;
 mod fixture;
 mod gate;
+mod nodes;
 mod services;
 mod table;

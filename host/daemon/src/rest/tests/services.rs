@@ -101,6 +101,59 @@ async fn an_image_is_scaled_by_its_key() {
     assert_eq!(reply.problem(), (415, "media-type".into()));
 }
 
+async fn put(fixture: &Fixture, path: &str, body: &[u8]) -> super::client::Reply {
+    fixture.ask("PUT", path, "Content-Type: application/x-yaml\r\n", body).await
+}
+
+#[tokio::test]
+async fn a_new_blueprint_is_a_new_revision_and_the_same_bytes_are_none() {
+    let fixture = deployed().await;
+    let before = fixture.get(&path("")).await.json();
+    let same = put(&fixture, &path(""), YAML).await;
+    assert_eq!((same.status, same.json()), (202, before));
+    let other = [YAML, b"  - { name: /bin/true, engine: process }\n"].concat();
+    for _ in 0..2 {
+        let updated = put(&fixture, &path(""), &other).await;
+        assert_eq!((updated.status, &updated.json()["revision"]), (202, &2.into()), "{updated:?}");
+        assert_eq!(updated.json()["images"].as_array().map(Vec::len), Some(2));
+        assert_eq!(fixture.get(&path("/blueprint")).await.body, other);
+    }
+    let kinds = fixture.get(&path("/events")).await.json();
+    let updates = kinds.as_array().expect("events").iter().filter(|event| event["kind"] == "updated");
+    assert_eq!(updates.count(), 1, "{kinds}");
+}
+
+#[tokio::test]
+async fn an_update_is_refused_by_what_is_wrong_with_it() {
+    let fixture = deployed().await;
+    let unknown = "/v1/service/01890a5d-ac96-774b-bcce-b302099a8058";
+    assert_eq!(put(&fixture, unknown, YAML).await.problem(), (404, "unknown-service".into()));
+    assert_eq!(put(&fixture, "/v1/service/cell-7", YAML).await.problem(), (404, "unknown-service".into()));
+    assert_eq!(put(&fixture, &path("?unplaceable=reject"), YAML).await.problem(), (400, "query".into()));
+    let mistake = put(&fixture, &path(""), b"service_name: cell-7\nimages: 7\n").await;
+    assert_eq!(mistake.problem(), (400, "blueprint".into()));
+    assert_eq!(mistake.json()["errors"][0]["line"], 2);
+    let untyped = fixture.ask("PUT", &path(""), "", YAML).await;
+    assert_eq!(untyped.problem(), (415, "media-type".into()));
+    let renamed = put(&fixture, &path(""), b"service_name: cell-8\nimages: [{ name: x }]\n").await;
+    assert_eq!(renamed.problem(), (409, "renamed".into()));
+    assert_eq!(fixture.get(&path("")).await.json()["revision"], 1);
+
+    fixture.ask("DELETE", &path(""), "", b"").await;
+    assert_eq!(put(&fixture, &path(""), YAML).await.problem(), (410, "deleted".into()));
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_out_is_not_updated() {
+    let fixture = Fixture::start().await;
+    fixture.believe_in("process");
+    fixture.post_yaml(&format!("/v1/service?id={ID}"), YAML).await;
+    assert_eq!(fixture.ask("DELETE", &path(""), "", b"").await.status, 202);
+    let refused = put(&fixture, &path(""), &[YAML, b"# another\n"].concat()).await;
+    assert_eq!(refused.problem(), (410, "deleted".into()));
+    assert_eq!(refused.json()["state"], "STOPPING");
+}
+
 #[tokio::test]
 async fn a_deleted_service_leaves_the_list_and_says_so_for_ever() {
     let fixture = deployed().await;

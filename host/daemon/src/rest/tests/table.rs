@@ -1,5 +1,8 @@
 //! The route table: documented, linked, and strict about methods.
 
+use motey_core::reason::Code;
+use motey_core::step::EventKind;
+
 use super::client::Reply;
 use super::fixture::{Fixture, request};
 use crate::rest::ROUTES;
@@ -32,6 +35,16 @@ fn every_problem_is_in_the_documentation() {
             documentation.contains(&format!("`{name}`")),
             "docs/rest.md does not name the problem {name}"
         );
+    }
+}
+
+#[test]
+fn every_reason_and_every_kind_of_event_is_in_the_documentation() {
+    let documentation = include_str!("../../../../../docs/rest.md");
+    let reasons = Code::ALL.iter().map(|code| code.as_str());
+    let kinds = EventKind::ALL.iter().map(|kind| kind.as_str());
+    for name in reasons.chain(kinds) {
+        assert!(documentation.contains(&format!("`{name}`")), "docs/rest.md does not name {name}");
     }
 }
 

@@ -39,19 +39,23 @@ fn record(desired: Desired) -> ServiceRecord {
         restart: Restart::Always,
     };
     let source = Source { format: Format::Yaml, text: "".into() };
+    let order = RevisionOrder { number: 1, epoch: 1, owner: NODE, writer: WRITER };
     ServiceRecord {
         id: ServiceId(Uuid::from_u128(7)),
         name: "cell-7".parse().expect("a name"),
         desired,
         stamp: Stamp { absent: false, epoch: 1, owner: NODE, writer: WRITER, version: 1 },
         revision: Revision {
-            order: RevisionOrder { number: 1, epoch: 1, owner: NODE, writer: WRITER },
+            order,
+            since: vec![order],
             spec: Arc::new(Spec { images: vec![Arc::new(image)], source }),
             scaled: BTreeMap::new(),
         },
         slots: BTreeMap::new(),
         dismissed: BTreeSet::new(),
         holders: vec![NODE],
+        heir: None,
+        unproven: false,
         ended: BTreeMap::new(),
     }
 }
@@ -225,6 +229,10 @@ fn a_service_as_clients_see_it() {
         "stop": {
           "href": "/v1/service/00000000-0000-0000-0000-000000000007/stop",
           "method": "POST"
+        },
+        "update": {
+          "href": "/v1/service/00000000-0000-0000-0000-000000000007",
+          "method": "PUT"
         }
       }
     }
@@ -241,7 +249,8 @@ fn only_what_can_be_done_is_linked() {
     assert!(rels(Desired::Running).contains("stop") && !rels(Desired::Running).contains("start"));
     assert!(rels(Desired::Stopped).contains("start") && !rels(Desired::Stopped).contains("stop"));
     assert!(
-        rels(Desired::Absent).is_disjoint(&["start", "stop", "scale", "delete"].map(String::from).into())
+        rels(Desired::Absent)
+            .is_disjoint(&["start", "stop", "scale", "update", "delete"].map(String::from).into())
     );
     for end in [Ended::Succeeded, Ended::GaveUp(Reason::new(Code::EngineFailed, "no such image"))] {
         let ended = ServiceRecord { ended: [(slot(0), end)].into(), ..record(Desired::Running) };

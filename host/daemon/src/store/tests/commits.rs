@@ -20,7 +20,10 @@ fn what_was_committed_is_loaded_at_the_next_start() {
 
     let (store, loaded) = open(&path);
     assert_eq!(loaded.incarnation.count, 2);
-    assert_eq!(loaded.records.iter().map(|record| record.id).collect::<Vec<_>>(), [1, 2, 3].map(service));
+    assert_eq!(
+        loaded.stored.records.iter().map(|record| record.id).collect::<Vec<_>>(),
+        [1, 2, 3].map(service)
+    );
     assert_eq!(Memory::from(loaded), memory);
     drop(store);
     assert_eq!(open(&path).1.incarnation.count, 3);
@@ -42,8 +45,78 @@ fn a_lease_is_freed_before_others_are_taken_and_may_be_held_twice() {
     drop(store);
 
     let loaded = open(&path).1;
-    assert_eq!(loaded.leases.len(), 3);
+    assert_eq!(loaded.stored.leases.len(), 3);
     assert_eq!(Memory::from(loaded), memory);
+}
+
+fn revision(n: u64, number: u32) -> Arc<Revision> {
+    let mut revision = record(n, 1).revision;
+    revision.order.number = number;
+    Arc::new(revision)
+}
+
+#[test]
+fn what_the_node_must_not_forget_about_attempts_revisions_and_itself_is_loaded_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let mut memory = Memory::default();
+    let (mut store, loaded) = open(&path);
+    assert_eq!(loaded.stored.standing, Standing::default());
+
+    let kept = |n, revision| Txn { kept: BTreeMap::from([(service(n), revision)]), ..Txn::default() };
+    let dead = |keys: &[u64]| Txn { dead: keys.iter().map(|n| key(*n)).collect(), ..Txn::default() };
+    let forgotten = Forgotten::from_counts([(NodeId(Uuid::from_u128(2)), 1)]);
+    let standing = [Duty::Drain, Duty::Cordon].map(|duty| Txn {
+        standing: Some(Arc::new(Standing { duty, forgotten: forgotten.clone() })),
+        ..Txn::default()
+    });
+    let txns = [dead(&[1, 2]), dead(&[1, 3]), kept(1, Some(revision(1, 2))), kept(1, Some(revision(1, 3)))];
+    let more = [kept(2, Some(revision(2, 2))), kept(3, Some(revision(3, 2))), kept(3, None)];
+    for txn in txns.into_iter().chain(more).chain(standing) {
+        store.commit(&txn).expect("it is written");
+        memory.apply(&txn);
+    }
+    drop(store);
+
+    let loaded = open(&path).1;
+    assert_eq!((loaded.stored.dead.len(), loaded.stored.kept.len()), (3, 2));
+    assert_eq!(loaded.stored.standing.duty, Duty::Cordon);
+    assert_eq!(Memory::from(loaded), memory);
+}
+
+#[test]
+fn nothing_is_kept_against_a_tombstone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let mut memory = Memory::default();
+    let (mut store, _) = open(&path);
+    let both = |n| Txn {
+        dead: BTreeSet::from([key(n)]),
+        kept: BTreeMap::from([(service(n), Some(revision(n, 2)))]),
+        ..deployment(n)
+    };
+    let removal_of_both = Txn { records: removal(2).records, ..both(2) };
+    for txn in [both(1), both(2), both(3), removal(1), removal_of_both] {
+        store.commit(&txn).expect("it is written");
+        memory.apply(&txn);
+    }
+    drop(store);
+
+    let loaded = open(&path).1;
+    assert_eq!(loaded.stored.dead, [key(3)]);
+    assert_eq!(loaded.stored.kept, [(service(3), Revision::clone(&revision(3, 2)))]);
+    assert_eq!(Memory::from(loaded), memory);
+}
+
+#[test]
+fn the_next_life_counts_on_from_a_raised_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let (mut store, _) = open(&path);
+    let raised = Incarnation { count: 41, ..WRITER };
+    store.commit(&Txn { incarnation: Some(raised), ..Txn::default() }).expect("it is written");
+    drop(store);
+    assert_eq!(open(&path).1.incarnation.count, 42);
 }
 
 #[test]
@@ -66,8 +139,8 @@ fn a_decision_without_a_written_form_leaves_the_store_usable() {
     drop(store);
 
     let loaded = open(&path).1;
-    assert_eq!(loaded.records, [record(2, 1)]);
-    assert_eq!(loaded.leases, [lease(2)]);
+    assert_eq!(loaded.stored.records, [record(2, 1)]);
+    assert_eq!(loaded.stored.leases, [lease(2)]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn check(test: &str, last: u64, left: impl Fn(u64) -> Vec<u64>) {
     let refused = std::fs::read_to_string(beside(&path, ".refused")).expect("the child met the failure");
     let expected = left(refused.parse().expect("a number")).into_iter().map(service);
     let (_store, loaded) = open(&path);
-    let ids: Vec<ServiceId> = loaded.records.iter().map(|record| record.id).collect();
+    let ids: Vec<ServiceId> = loaded.stored.records.iter().map(|record| record.id).collect();
     assert_eq!(ids, expected.collect::<Vec<_>>(), "{refused} was refused");
     assert_eq!(integrity(&path), "ok");
 }

@@ -96,7 +96,7 @@ fn a_newer_file_is_refused_by_name() {
     drop(other);
     let error = refusal(&path);
     assert!(matches!(error, StoreError::Newer { found: 99, known: schema::NEWEST, .. }), "{error:?}");
-    assert_snapshot!(shown(&error, folder.path()), @"<state>/motey.db was written by a newer Motey (schema 99, this one knows up to 1): run that version, or put the copy <state>/motey.db.v1 in its place if there is one");
+    assert_snapshot!(shown(&error, folder.path()), @"<state>/motey.db was written by a newer Motey (schema 99, this one knows up to 2): run that version, or put the copy <state>/motey.db.v2 in its place if there is one");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn an_older_file_is_copied_before_it_is_brought_up_to_date() {
     assert_eq!(loaded.incarnation.count, 2);
     store.commit(&deployment(1)).expect("it is written");
     drop(store);
-    assert_eq!(open(&path).1.records.len(), 1);
+    assert_eq!(open(&path).1.stored.records.len(), 1);
 
     let copy = beside(&path, ".v0");
     assert_eq!(fs::metadata(&copy).expect("it is there").permissions().mode() & 0o777, 0o600);
@@ -124,6 +124,33 @@ fn an_older_file_is_copied_before_it_is_brought_up_to_date() {
     let version: i64 = copied.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
     assert_eq!((text.as_str(), version), ("of old", 0));
     assert!(names(folder.path()).iter().all(|name| !name.contains(".new")));
+}
+
+/// As the first release left it, with a service that waits.
+#[test]
+fn a_file_of_the_first_schema_is_read_and_goes_on_in_the_newest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let body = r#"{"v":1,"id":"01900000-0001-7000-0000-000000000001","name":"vision","desired":"running","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000001","writer":{"count":1,"nonce":7},"version":1},"revision":{"number":1,"epoch":1,"owner":"00000000-0000-0000-0000-000000000001","writer":{"count":1,"nonce":7},"spec":{"images":[{"key":"vision","image":"/usr/bin/vision","replicas":1,"need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"always"}],"source":{"format":"yaml","text":""}}},"slots":{"vision-0":{"node":"00000000-0000-0000-0000-000000000001","engine":"process","fence":"1.00000000-0000-0000-0000-000000000001.1-00000007.1","revision":1}},"holders":["00000000-0000-0000-0000-000000000001"]}"#;
+    let old = Connection::open(&path).expect("it opens");
+    old.execute_batch(schema::STEPS[0]).expect("it is made");
+    old.execute_batch("PRAGMA user_version = 1; UPDATE life SET count = 8").expect("it is written");
+    let row = (service(1).0.as_bytes().to_vec(), body);
+    old.execute("INSERT INTO record (service, body) VALUES (?1, ?2)", row).expect("it is written");
+    drop(old);
+
+    let (mut store, loaded) = open(&path);
+    assert_eq!(loaded.incarnation.count, 9);
+    let Stored { records, leases, dead, kept, standing } = loaded.stored;
+    assert_eq!((leases.len(), dead.len(), kept.len(), standing), (0, 0, 0, Standing::default()));
+    let [record] = &records[..] else { panic!("{records:?}") };
+    assert_eq!(record.revision.since, [record.revision.order]);
+    assert_eq!(record.slots[&slot()].revision, record.revision.order);
+    store.commit(&Txn { dead: BTreeSet::from([key(1)]), ..deployment(2) }).expect("it is written");
+    drop(store);
+    let loaded = open(&path).1;
+    assert_eq!((loaded.stored.records.len(), loaded.stored.dead.len()), (2, 1));
+    assert!(names(folder.path()).contains(&"motey.db.v1".to_owned()));
 }
 
 #[test]
@@ -153,6 +180,8 @@ fn what_a_newer_version_wrote_is_not_damaged() {
     for (sql, what) in [
         (r#"UPDATE record SET body = '{"v":99}'"#, "service record"),
         (r#"UPDATE lease SET body = '{"v":99}'"#, "lease"),
+        (r#"INSERT INTO standing VALUES (1, '{"v":99}')"#, "standing of a node"),
+        (r#"INSERT INTO kept SELECT service, '{"v":99}' FROM record"#, "revision"),
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("motey.db");

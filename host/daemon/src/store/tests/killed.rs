@@ -29,7 +29,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_half_there() {
 fn commit_until_killed(path: &Path) {
     let deadline = Instant::now() + Duration::from_secs(60);
     let (mut store, loaded) = open(path);
-    let counter = loaded.records.iter().find(|record| record.id == service(COUNTER));
+    let counter = loaded.stored.records.iter().find(|record| record.id == service(COUNTER));
     let first = counter.map_or(0, |record| record.stamp.version) + 1;
     for n in (first..).take_while(|_| Instant::now() < deadline) {
         let mut txn = deployment(n);
@@ -68,12 +68,13 @@ fn kill_after(number: u64, path: &Path) -> u64 {
 /// What was acknowledged is there, and at most the one commit that was on its way, as a whole.
 fn check(path: &Path, acknowledged: u64) -> u64 {
     let (store, loaded) = open(path);
-    let version = |n| loaded.records.iter().find(|record| record.id == service(n)).map(|r| r.stamp.version);
+    let version =
+        |n| loaded.stored.records.iter().find(|record| record.id == service(n)).map(|r| r.stamp.version);
     let there = version(COUNTER).expect("the counter");
     assert!((acknowledged..=acknowledged + 1).contains(&there), "{acknowledged} acknowledged, {there} there");
     assert!((1..=there).all(|n| version(n) == Some(1)));
-    assert_eq!(loaded.records.len() as u64, there + 1);
-    assert_eq!(loaded.leases, (1..=there).map(lease).collect::<Vec<_>>());
+    assert_eq!(loaded.stored.records.len() as u64, there + 1);
+    assert_eq!(loaded.stored.leases, (1..=there).map(lease).collect::<Vec<_>>());
     let events = store.journal().expect("it opens").read(None, Span::Newest, 1 << 20).expect("it is read");
     assert_eq!(events.len() as u64, 2 * there);
     assert_eq!(events[0].service, service(there));

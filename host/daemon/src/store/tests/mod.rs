@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use motey_core::capability::{CapId, Lease};
 use motey_core::id::{NodeId, ServiceId};
+use motey_core::peer::{Duty, Forgotten};
 use motey_core::record::{
     Assignment, Desired, Fence, Incarnation, InstanceKey, Revision, RevisionOrder, ServiceRecord, SlotId,
     Stamp,
@@ -23,6 +24,7 @@ use motey_core::spec::{
     Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
 };
 use motey_core::step::{Durability, Event, EventKind, Txn};
+use motey_core::{Standing, Stored};
 use rusqlite::Connection;
 use uuid::Uuid;
 
@@ -82,18 +84,19 @@ fn record(n: u64, version: u64) -> ServiceRecord {
     let spec =
         Spec { images: vec![Arc::new(image)], source: Source { format: Format::Yaml, text: text.into() } };
     let order = RevisionOrder { number: 1, epoch: 1, owner: node(), writer: WRITER };
+    let (engine, fence) = (engine(), fence(n));
+    let assignment = Assignment { node: node(), engine, fence, revision: order, pinned: false, from: None };
     ServiceRecord {
         id: service(n),
         name: format!("vision {n}").parse().expect("a name"),
         desired: Desired::Running,
         stamp: Stamp { absent: false, epoch: 1, owner: node(), writer: WRITER, version },
-        revision: Revision { order, spec: Arc::new(spec), scaled: BTreeMap::new() },
-        slots: BTreeMap::from([(
-            slot(),
-            Assignment { node: node(), engine: engine(), fence: fence(n), revision: 1 },
-        )]),
+        revision: Revision { order, spec: Arc::new(spec), scaled: BTreeMap::new(), since: vec![order] },
+        slots: BTreeMap::from([(slot(), assignment)]),
         dismissed: BTreeSet::new(),
         holders: vec![node()],
+        heir: None,
+        unproven: false,
         ended: BTreeMap::new(),
     }
 }
@@ -103,9 +106,9 @@ fn deployment(n: u64) -> Txn {
     Txn {
         records: BTreeMap::from([(service(n), Arc::new(record(n, 1)))]),
         taken: vec![lease(n)],
-        freed: BTreeSet::new(),
         journal: vec![event(n, EventKind::Deployed), event(n, EventKind::Assigned)],
         durability: Durability::Power,
+        ..Txn::default()
     }
 }
 
@@ -118,10 +121,10 @@ fn removal(n: u64) -> Txn {
     record.revision.spec = Arc::new(Spec { images: vec![], source: record.revision.spec.source.clone() });
     Txn {
         records: BTreeMap::from([(service(n), Arc::new(record))]),
-        taken: vec![],
         freed: BTreeSet::from([key(n)]),
         journal: vec![event(n, EventKind::Deleted), event(n, EventKind::Terminated)],
         durability: Durability::Power,
+        ..Txn::default()
     }
 }
 
@@ -142,13 +145,30 @@ fn refusal(path: &Path) -> StoreError {
 struct Memory {
     records: BTreeMap<ServiceId, Arc<ServiceRecord>>,
     leases: BTreeMap<String, Vec<Lease>>,
+    dead: BTreeSet<InstanceKey>,
+    kept: BTreeMap<ServiceId, Arc<Revision>>,
+    standing: Standing,
 }
 
 impl Memory {
     fn apply(&mut self, txn: &Txn) {
         txn.freed.iter().for_each(|key| drop(self.leases.remove(&format!("{key:?}"))));
         txn.taken.iter().for_each(|lease| self.take(lease.clone()));
-        self.records.extend(txn.records.iter().map(|(id, record)| (*id, Arc::clone(record))));
+        self.dead.extend(txn.dead.iter().cloned());
+        for (id, revision) in &txn.kept {
+            self.kept.remove(id);
+            self.kept.extend(revision.as_ref().map(|revision| (*id, Arc::clone(revision))));
+        }
+        if let Some(standing) = &txn.standing {
+            self.standing = Standing::clone(standing);
+        }
+        for (id, record) in &txn.records {
+            self.records.insert(*id, Arc::clone(record));
+            if record.is_absent() {
+                self.dead.retain(|key| key.service != *id);
+                self.kept.remove(id);
+            }
+        }
     }
 
     fn take(&mut self, lease: Lease) {
@@ -158,9 +178,15 @@ impl Memory {
 
 impl From<Loaded> for Memory {
     fn from(loaded: Loaded) -> Self {
-        let records = loaded.records.into_iter().map(|record| (record.id, Arc::new(record))).collect();
-        let mut memory = Self { records, ..Self::default() };
-        loaded.leases.into_iter().for_each(|lease| memory.take(lease));
+        let Stored { records, leases, dead, kept, standing } = loaded.stored;
+        let mut memory = Self {
+            records: records.into_iter().map(|record| (record.id, Arc::new(record))).collect(),
+            dead: dead.into_iter().collect(),
+            kept: kept.into_iter().map(|(id, revision)| (id, Arc::new(revision))).collect(),
+            standing,
+            ..Self::default()
+        };
+        leases.into_iter().for_each(|lease| memory.take(lease));
         memory
     }
 }
