@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use motey_core::id::{EngineName, ImageKey, ServiceName};
-use motey_core::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Need, Params, Replicas, Restart};
+use motey_core::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Need, Params, Replicas, Restart, Run};
 
 use crate::diagnostic::DiagnosticKind as Kind;
 use crate::fields::Fields;
@@ -100,6 +100,8 @@ fn finished(draft: Draft, keys: &mut Keys) -> Option<ImageSpec> {
         replicas: Replicas::Count(replicas),
         need: need.into(),
         params,
+        run: Run::Service,
+        after: Vec::new(),
         restart,
     })
 }
