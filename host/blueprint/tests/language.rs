@@ -2,8 +2,8 @@
 
 use motey_blueprint::{Blueprint, parse};
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, StopRule, Take,
-    Test,
+    Comparison, Format, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, Run, StopRule,
+    Take, Test,
 };
 
 fn yaml(text: &str) -> Blueprint {
@@ -74,6 +74,8 @@ images:
             working_dir: Some("/srv".into()),
             stop: StopRule { signal: Some("SIGINT".into()), grace: 120_000 },
         },
+        run: Run::Service,
+        after: vec![],
         restart: Restart::OnFailure,
     };
     assert_eq!(spec.images.iter().map(AsRef::as_ref).collect::<Vec<_>>(), [&expected]);

@@ -2,6 +2,7 @@
 //! client and a newer daemon understand each other.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::exit::Code;
 
@@ -84,9 +85,33 @@ pub struct Image {
     pub state: String,
     pub state_message: Option<String>,
     pub reason: Option<String>,
-    pub replicas: u64,
+    pub replicas: Replicas,
     pub running: u64,
     pub instances: Vec<Instance>,
+}
+
+/// A number, or a word where there is none: `every-node`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Replicas {
+    Count(u64),
+    Unnumbered(IgnoredAny),
+}
+
+impl Default for Replicas {
+    fn default() -> Self {
+        Self::Count(0)
+    }
+}
+
+impl Image {
+    /// How many slots it has now.
+    pub fn slots(&self) -> u64 {
+        match self.replicas {
+            Replicas::Count(count) => count,
+            Replicas::Unnumbered(_) => self.instances.len() as u64,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -288,9 +288,9 @@ pub struct Logs {
     /// Only of this image
     #[arg(long, value_name = "KEY")]
     pub image: Option<String>,
-    /// Only of the slot with this number
-    #[arg(long, value_name = "N")]
-    pub slot: Option<u16>,
+    /// Only of the slot with this number, or on the node with this id
+    #[arg(long, value_name = "N|NODE")]
+    pub slot: Option<String>,
     /// Go on with what is written from now on
     #[arg(short, long)]
     pub follow: bool,

@@ -17,7 +17,7 @@ pub async fn print(session: &mut Session, args: &Logs) -> Result<(), Failure> {
         &format!("/v1/service/{id}/logs"),
         &[
             ("image", args.image.clone()),
-            ("slot", args.slot.map(|slot| slot.to_string())),
+            ("slot", args.slot.clone()),
             ("follow", args.follow.then(|| "true".to_owned())),
             ("tail", args.tail.map(|lines| lines.to_string())),
             ("since", args.since.map(|since| format!("{}ms", since.as_millis()))),

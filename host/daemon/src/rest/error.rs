@@ -212,6 +212,7 @@ fn refused(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         Refusal::Deleted(_) => (StatusCode::GONE, "deleted", "The service was deleted"),
         Refusal::Conflict(_) => (StatusCode::CONFLICT, "conflict", "The id is taken"),
         Refusal::UnknownImage(_) => (StatusCode::NOT_FOUND, "unknown-image", "No such image"),
+        Refusal::NotCounted(_) => (StatusCode::CONFLICT, "not-counted", "It has no number of slots"),
         Refusal::TooManySlots(..) => (StatusCode::BAD_REQUEST, "too-many-slots", "More slots than possible"),
         Refusal::Unplaceable(_) => (StatusCode::CONFLICT, "unplaceable", "No node can run it now"),
     }

@@ -10,7 +10,7 @@ use motey_core::id::NodeId;
 use motey_core::project::{ImageStatus, ServiceStatus, SlotStatus};
 use motey_core::reason::Reason;
 use motey_core::record::{Desired, Place, ServiceRecord};
-use motey_core::spec::{ImageSpec, Params};
+use motey_core::spec::{self, ImageSpec, Params};
 use serde::Serialize;
 
 use super::links::{self, Links};
@@ -52,10 +52,18 @@ struct Image {
     state: &'static str,
     #[serde(flatten)]
     why: Why,
-    replicas: u16,
+    replicas: Replicas,
     running: u16,
     instances: Vec<Instance>,
     _links: Links,
+}
+
+/// As a blueprint would say it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Replicas {
+    Count(u16),
+    Everywhere(&'static str),
 }
 
 #[derive(Debug, Serialize)]
@@ -166,7 +174,7 @@ impl Image {
             node: placed.and_then(|slot| slot.node).map(|node| node.to_string()),
             state: status.state.as_str(),
             why: Why::new(status.reason.as_ref()),
-            replicas: status.wanted,
+            replicas: Replicas::new(spec, status),
             running: status.running,
             instances: status.slots.iter().map(|slot| Instance::new(&logs, slot)).collect(),
             _links: Links::default().to("service", service).to("logs", logs),
@@ -175,10 +183,22 @@ impl Image {
     }
 }
 
+impl Replicas {
+    fn new(spec: &ImageSpec, status: &ImageStatus) -> Self {
+        match spec.replicas {
+            spec::Replicas::Count(_) => Self::Count(status.wanted),
+            spec::Replicas::EveryNode => Self::Everywhere("every-node"),
+        }
+    }
+}
+
 impl Instance {
     fn new(logs: &str, status: &SlotStatus) -> Self {
-        let Place::Ordinal(ordinal) = status.slot.place;
-        let links = Links::default().to("logs", format_args!("{logs}&slot={ordinal}"));
+        let links = Links::default();
+        let links = match status.slot.place {
+            Place::Ordinal(ordinal) => links.to("logs", format_args!("{logs}&slot={ordinal}")),
+            Place::On(node) => links.to("logs", format_args!("{logs}&slot={node}")),
+        };
         Self {
             slot: status.slot.to_string(),
             name: status.handle.clone(),

@@ -12,8 +12,8 @@ use motey_core::record::{
     RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, Source, Spec,
-    StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Need, Params, Ready, Replicas, Requirement, Restart, Run, Source,
+    Spec, StopRule, Take, Test,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -58,18 +58,32 @@ proptest! {
 
 fn record() -> impl Strategy<Value = ServiceRecord> {
     let who = (any::<u128>(), name(), select(vec![Desired::Running, Desired::Stopped, Desired::Absent]));
-    let what = (stamp(), revision());
+    let what = (stamp(), revision(), option::of(revision().prop_map(Arc::new)));
     let slots = (
         btree_map(slot(), assignment(), 0..3),
         btree_set(dismissed(), 0..3),
         (vec(node(), 0..4), option::of(node()), any::<bool>()),
         btree_map(slot(), ended(), 0..3),
     );
-    (who, what, slots).prop_map(|((id, name, desired), (stamp, revision), slots)| {
+    (who, what, slots).prop_map(|((id, name, desired), what, slots)| {
+        let (stamp, revision, previous) = what;
         let (slots, dismissed, (holders, heir, unproven), ended) = slots;
         let stamp = Stamp { absent: desired == Desired::Absent, ..stamp };
         let id = ServiceId(Uuid::from_u128(id));
-        ServiceRecord { id, name, desired, stamp, revision, slots, dismissed, holders, heir, unproven, ended }
+        ServiceRecord {
+            id,
+            name,
+            desired,
+            stamp,
+            revision,
+            previous,
+            slots,
+            dismissed,
+            holders,
+            heir,
+            unproven,
+            ended,
+        }
     })
 }
 
@@ -114,7 +128,8 @@ fn engine() -> impl Strategy<Value = EngineName> {
 }
 
 fn slot() -> impl Strategy<Value = SlotId> {
-    (image_key(), any::<u16>()).prop_map(|(image, n)| SlotId { image, place: Place::Ordinal(n) })
+    let place = prop_oneof![any::<u16>().prop_map(Place::Ordinal), node().prop_map(Place::On)];
+    (image_key(), place).prop_map(|(image, place)| SlotId { image, place })
 }
 
 fn fence() -> impl Strategy<Value = Fence> {
@@ -127,7 +142,7 @@ fn fence() -> impl Strategy<Value = Fence> {
 }
 
 fn assignment() -> impl Strategy<Value = Assignment> {
-    (former(), any::<bool>(), option::of(former())).prop_map(|(now, pinned, from)| {
+    (former(), any::<bool>(), option::of(former().prop_map(Box::new))).prop_map(|(now, pinned, from)| {
         let Former { node, engine, fence, revision } = now;
         Assignment { node, engine, fence, revision, pinned, from }
     })
@@ -190,18 +205,17 @@ fn spec() -> impl Strategy<Value = Spec> {
 }
 
 fn image() -> impl Strategy<Value = ImageSpec> {
-    let restart = select(vec![Restart::Always, Restart::OnFailure, Restart::Never]);
-    let what = (image_key(), ".*", vec(engine(), 0..3), any::<u16>());
-    (what, need(), params(), restart).prop_map(|((key, image, engines, count), need, params, restart)| {
-        ImageSpec {
-            key,
-            image,
-            engines,
-            replicas: Replicas::Count(count),
-            need: need.into(),
-            params,
-            restart,
-        }
+    let replicas = prop_oneof![any::<u16>().prop_map(Replicas::Count), Just(Replicas::EveryNode)];
+    let what = (image_key(), ".*", vec(engine(), 0..3), replicas);
+    let ready = select(vec![Ready::Started, Ready::Healthy, Ready::Completed]);
+    let life = (
+        select(vec![Run::Service, Run::Job]),
+        vec((image_key(), ready), 0..3),
+        select(vec![Restart::Always, Restart::OnFailure, Restart::Never]),
+    );
+    (what, need(), params(), life).prop_map(|((key, image, engines, replicas), need, params, life)| {
+        let (run, after, restart) = life;
+        ImageSpec { key, image, engines, replicas, need: need.into(), params, run, after, restart }
     })
 }
 

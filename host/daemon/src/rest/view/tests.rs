@@ -7,7 +7,7 @@ use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::project::State;
 use motey_core::reason::Code;
 use motey_core::record::{Ended, Fence, Incarnation, Revision, RevisionOrder, SlotId, Stamp};
-use motey_core::spec::{Format, Need, Replicas, Requirement, Restart, Source, Spec, StopRule, Take};
+use motey_core::spec::{Format, Need, Replicas, Requirement, Restart, Run, Source, Spec, StopRule, Take};
 use uuid::Uuid;
 
 use super::*;
@@ -36,6 +36,8 @@ fn record(desired: Desired) -> ServiceRecord {
             working_dir: None,
             stop: StopRule { signal: Some("SIGINT".into()), grace: 2_000 },
         },
+        run: Run::Service,
+        after: vec![],
         restart: Restart::Always,
     };
     let source = Source { format: Format::Yaml, text: "".into() };
@@ -51,6 +53,7 @@ fn record(desired: Desired) -> ServiceRecord {
             spec: Arc::new(Spec { images: vec![Arc::new(image)], source }),
             scaled: BTreeMap::new(),
         },
+        previous: None,
         slots: BTreeMap::new(),
         dismissed: BTreeSet::new(),
         holders: vec![NODE],

@@ -21,7 +21,7 @@ use motey_core::record::{
     Stamp,
 };
 use motey_core::spec::{
-    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
+    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Run, Source, Spec, StopRule, Take,
 };
 use motey_core::step::{Durability, Event, EventKind, Txn};
 use motey_core::{Standing, Stored};
@@ -78,6 +78,8 @@ fn record(n: u64, version: u64) -> ServiceRecord {
             working_dir: None,
             stop: StopRule::default(),
         },
+        run: Run::default(),
+        after: vec![],
         restart: Restart::Always,
     };
     let text = "service_name: vision\nimages:\n  - image: /usr/bin/vision\n".repeat(8);
@@ -92,6 +94,7 @@ fn record(n: u64, version: u64) -> ServiceRecord {
         desired: Desired::Running,
         stamp: Stamp { absent: false, epoch: 1, owner: node(), writer: WRITER, version },
         revision: Revision { order, spec: Arc::new(spec), scaled: BTreeMap::new(), since: vec![order] },
+        previous: None,
         slots: BTreeMap::from([(slot(), assignment)]),
         dismissed: BTreeSet::new(),
         holders: vec![node()],
