@@ -5,13 +5,15 @@ use std::sync::Arc;
 use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
 use motey_core::record::{Fence, InstanceKey, SlotId};
-use motey_core::spec::{Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, Take};
+use motey_core::spec::{
+    Format, ImageSpec, Need, Params, Ready, Replicas, Requirement, Restart, Run, Source, Spec, Take,
+};
 use uuid::Uuid;
 
 use crate::dice::mix;
 
 /// So many kinds of blueprints there are.
-pub const KINDS: u8 = 9;
+pub const KINDS: u8 = 13;
 
 /// The engine that every node has.
 pub const PROCESS: &str = "process";
@@ -109,7 +111,11 @@ fn images(kind: u8) -> Vec<ImageSpec> {
         5 => vec![with_dongle(image("web"))],
         6 => vec![on(PODMAN, taking(20, image("web")))],
         7 => vec![times(5, image("web")), image("db")],
-        _ => vec![times(2, with_dongle(image("web")))],
+        8 => vec![times(2, with_dongle(image("web")))],
+        9 => vec![image("web"), everywhere(image("probe"))],
+        10 => vec![everywhere(taking(30, image("probe"))), times(2, image("web"))],
+        11 => vec![image("web"), ImageSpec { run: Run::Job, ..image("job") }],
+        _ => vec![after("db", Ready::Started, image("web")), image("db")],
     }
 }
 
@@ -122,12 +128,22 @@ fn image(key: &str) -> ImageSpec {
         replicas: Replicas::Count(1),
         need: Need::nothing(),
         params: Params::default(),
+        run: Run::Service,
+        after: Vec::new(),
         restart: Restart::Always,
     }
 }
 
 fn times(count: u16, image: ImageSpec) -> ImageSpec {
     ImageSpec { replicas: Replicas::Count(count), ..image }
+}
+
+fn everywhere(image: ImageSpec) -> ImageSpec {
+    ImageSpec { replicas: Replicas::EveryNode, ..image }
+}
+
+fn after(first: &str, ready: Ready, image: ImageSpec) -> ImageSpec {
+    ImageSpec { after: vec![(image_key(first), ready)], ..image }
 }
 
 fn restarts(restart: Restart, image: ImageSpec) -> ImageSpec {

@@ -1,27 +1,50 @@
 //! A made-up disk: what was committed, and which of it a loss of power takes away.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use motey_core::Standing;
 use motey_core::capability::{CapId, Lease};
 use motey_core::id::ServiceId;
-use motey_core::record::ServiceRecord;
+use motey_core::record::{InstanceKey, Revision, ServiceRecord};
 use motey_core::step::{Durability, Txn};
 
 use crate::queue::Time;
 
 /// What a store hands to a new life.
 #[derive(Clone, Debug, Default)]
-pub struct Stored {
+pub struct Contents {
     pub records: BTreeMap<ServiceId, Arc<ServiceRecord>>,
     pub leases: Vec<Lease>,
+    pub dead: BTreeSet<InstanceKey>,
+    pub kept: BTreeMap<ServiceId, Arc<Revision>>,
+    pub standing: Standing,
+    /// Of the last incarnation.
+    pub count: u64,
 }
 
-impl Stored {
+impl Contents {
     fn take(&mut self, txn: &Txn) {
         self.leases.retain(|lease| !txn.freed.contains(&lease.holder));
         self.leases.extend(txn.taken.iter().cloned());
-        self.records.extend(txn.records.iter().map(|(id, record)| (*id, Arc::clone(record))));
+        self.dead.extend(txn.dead.iter().cloned());
+        for (id, record) in &txn.records {
+            if record.is_absent() {
+                self.dead.retain(|key| key.service != *id);
+                self.kept.remove(id);
+            }
+            self.records.insert(*id, Arc::clone(record));
+        }
+        for (id, revision) in &txn.kept {
+            match revision {
+                Some(revision) => drop(self.kept.insert(*id, Arc::clone(revision))),
+                None => drop(self.kept.remove(id)),
+            }
+        }
+        if let Some(standing) = &txn.standing {
+            self.standing = Standing::clone(standing);
+        }
+        self.count = txn.incarnation.map_or(self.count, |raised| raised.count);
     }
 
     /// How much is held of each capability.
@@ -37,18 +60,17 @@ impl Stored {
 #[derive(Debug, Default)]
 pub struct Disk {
     /// All that was written.
-    pub now: Stored,
+    pub now: Contents,
     /// What a loss of power leaves for sure.
-    pub synced: Stored,
+    pub synced: Contents,
     /// Written since, in this order.
     tail: Vec<Txn>,
-    /// How often the node was started from it.
-    pub lives: u64,
     /// Until then it takes nothing.
     pub full_until: Time,
     /// It takes what only removes, though it is full.
     pub reserve: bool,
-    pub writes: u64,
+    /// What it will be set back to.
+    pub backup: Option<Box<Contents>>,
 }
 
 /// It takes nothing.
@@ -61,7 +83,6 @@ impl Disk {
         if now < self.full_until && !(self.reserve && txn.only_removes()) {
             return Err(Full);
         }
-        self.writes += 1;
         self.now.take(txn);
         self.tail.push(txn.clone());
         if txn.durability == Durability::Power {
@@ -76,6 +97,14 @@ impl Disk {
         }
     }
 
+    /// The count of the next incarnation, written before it is used.
+    pub fn next_count(&mut self) -> u64 {
+        self.sync();
+        self.now.count += 1;
+        self.synced.count = self.now.count;
+        self.now.count
+    }
+
     /// The power fails: of what was written since the last sync, `kept` thousandths are left.
     pub fn lose_power(&mut self, kept: usize) -> usize {
         let left = self.tail.len() * kept / 1_000;
@@ -84,5 +113,14 @@ impl Disk {
         self.sync();
         self.now = self.synced.clone();
         lost
+    }
+
+    /// It is as it was when the backup was made.
+    pub fn restore(&mut self) -> bool {
+        let Some(backup) = self.backup.take() else { return false };
+        self.tail.clear();
+        self.synced = (*backup).clone();
+        self.now = *backup;
+        true
     }
 }

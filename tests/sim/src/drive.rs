@@ -25,11 +25,15 @@ impl World {
             return Ok(());
         }
         self.figures.steps += 1;
-        if !matches!(input, Input::Peer { .. }) {
+        if !matches!(input, Input::Peer { .. } | Input::Tick) {
             self.story.tell(now, Some(n), |names| crate::story::input(&input, names));
         }
         let taken = node.take(&input, now, |node, txn| self.watch.before(node, txn, &self.story.names))?;
         let txn = taken.txn.filter(|txn| !txn.is_empty());
+        let acts = txn.is_some() || !taken.effects.iter().all(is_beat);
+        if matches!(input, Input::Tick) && acts {
+            self.tell(n, |_| "wakes".into());
+        }
         if let Some(txn) = &txn {
             self.figures.commits += 1;
             self.tell(n, |names| format!("  {}", crate::story::txn(txn, names)));
@@ -55,7 +59,9 @@ impl World {
     }
 
     fn perform(&mut self, n: usize, effect: Effect) -> Verdict {
-        self.tell(n, |names| format!("  {}", crate::story::effect(&effect, names)));
+        if !is_beat(&effect) {
+            self.tell(n, |names| format!("  {}", crate::story::effect(&effect, names)));
+        }
         match effect {
             Effect::Answer(ask, answer) => {
                 let stored = &self.nodes[n].disk.synced;
@@ -86,13 +92,17 @@ impl World {
     }
 
     /// Somebody asks a node for something.
-    pub fn ask(&mut self, n: usize, service: usize, wish: Wish) -> Verdict {
+    pub fn ask(&mut self, n: usize, service: Option<usize>, wish: Wish) -> Verdict {
         if self.nodes[n].process.is_none() {
-            self.tell(n, |_| format!("does not hear {wish:?} of svc-{service}"));
+            self.tell(n, |_| format!("does not hear {wish:?}"));
             return Ok(());
         }
         let ask = self.people.open(n, service, wish);
-        let request = crate::wire::request(self.scene.seed, service, wish);
+        let request = crate::wire::request(self.scene.seed, service.unwrap_or(0), wish);
         self.input(n, Input::Asked { ask, request })
     }
+}
+
+fn is_beat(effect: &Effect) -> bool {
+    matches!(effect, Effect::Send(_, letter) if crate::wire::is_beat(letter))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use motey_core::id::{EngineName, Millis};
 use motey_core::instance::{Exit, Instance, Seen};
-use motey_core::record::InstanceKey;
+use motey_core::record::{InstanceKey, RevisionOrder};
 use motey_core::spec::ImageSpec;
 use motey_core::step::{Call, EngineError, EngineErrorKind, EngineOp, EngineState};
 
@@ -63,6 +63,7 @@ pub enum Mishap {
 pub struct Body {
     pub seen: Seen,
     pub image: Arc<ImageSpec>,
+    pub revision: RevisionOrder,
     /// Somebody else had a hand in it.
     pub meddled: bool,
     handle: String,
@@ -149,9 +150,10 @@ impl Engine {
         let seen = self.bodies.get(key).map(|body| body.seen);
         match (&call.op, seen) {
             (EngineOp::Create { .. }, Some(_)) => return Err(error(EngineErrorKind::Conflict)),
-            (EngineOp::Create { image, .. }, None) => {
+            (EngineOp::Create { image, revision }, None) => {
                 let handle = format!("{}-{}", key.slot, key.fence.n);
-                let body = Body { seen: Seen::Created, image: Arc::clone(image), meddled: false, handle };
+                let (image, revision) = (Arc::clone(image), *revision);
+                let body = Body { seen: Seen::Created, image, revision, meddled: false, handle };
                 self.bodies.insert(key.clone(), body);
             }
             (_, None) => return Err(error(EngineErrorKind::NotFound)),
@@ -195,12 +197,13 @@ impl Engine {
     /// What it tells of one that it lost.
     pub fn gone(&self, key: &InstanceKey, at: Millis) -> Instance {
         let (key, engine) = (key.clone(), self.name.clone());
-        Instance { key, engine, handle: String::new(), seen: Seen::Gone, message: None, at }
+        Instance { key, engine, handle: String::new(), revision: None, seen: Seen::Gone, message: None, at }
     }
 
     fn instance(&self, key: &InstanceKey, body: &Body, at: Millis) -> Instance {
         let (engine, handle) = (self.name.clone(), body.handle.clone());
-        Instance { key: key.clone(), engine, handle, seen: body.seen, message: None, at }
+        let (revision, seen) = (Some(body.revision), body.seen);
+        Instance { key: key.clone(), engine, handle, revision, seen, message: None, at }
     }
 }
 

@@ -1,12 +1,16 @@
 //! The entries of the plan, done to the world; and the end of all trouble.
 
+use std::collections::BTreeSet;
+
 use motey_core::instance::{Exit, Seen};
+use motey_core::peer::Duty;
 use motey_core::record::InstanceKey;
 use motey_core::step::{EngineState, Input};
 
 use crate::engine::exited;
-use crate::node::{Death, Fuse};
-use crate::plan::{Change, Happening};
+use crate::node::{Death, Fuse, NEVER};
+use crate::disk::Contents;
+use crate::plan::{Change, Happening, Wish};
 use crate::queue::Time;
 use crate::watch::Verdict;
 use crate::world::{Event, World};
@@ -14,15 +18,19 @@ use crate::world::{Event, World};
 /// A node that is to die, and has nothing to do, dies after so long all the same.
 const FUSE: Time = 15_000;
 
-/// Later than every end.
-const NEVER: Time = Time::MAX;
-
 impl World {
     /// An entry's time has come.
     pub fn planned(&mut self, what: Happening) -> Verdict {
         let now = self.now;
         match what {
-            Happening::Ask { node, service, wish } => self.ask(node, service, wish)?,
+            Happening::Ask { node, service, wish } => self.ask(node, Some(service), wish)?,
+            Happening::Duty { node, duty, span } => self.duty(node, duty, span)?,
+            Happening::Forgets { node, about } => self.forget(node, about)?,
+            Happening::Restores { node, span } => self.back_up(node, span),
+            Happening::Lost { node } => {
+                let first = self.nodes.len() > 1 && self.nodes.iter().all(|node| !node.lost);
+                self.nodes[node].lost = first;
+            }
             Happening::Dies { node, points, power, kept, calls_done, down } => {
                 self.dies_soon(node, points, Death { power, kept, calls_done, down });
             }
@@ -76,7 +84,64 @@ impl World {
             Happening::Lossy { percent, span } => self.network.lose(percent, now + span),
             Happening::Doubling { percent, span } => self.network.double(percent, now + span),
             Happening::Slow { most, span } => self.network.slow_down(most, now + span),
+            Happening::BrokerAway { span } => self.broker.away_until = now + span,
             _ => {}
+        }
+        if let Happening::Splits { span, .. } | Happening::Deaf { span, .. } | Happening::BrokerAway { span } = what
+        {
+            self.meet();
+            self.queue.push(now + span, Event::Mended);
+        }
+    }
+
+    fn duty(&mut self, n: usize, duty: Duty, span: Option<Time>) -> Verdict {
+        match span {
+            Some(span) => self.queue.push(self.now + span, Event::Duty { node: n }),
+            None => drop(self.on_duty.insert(n)),
+        }
+        self.ask(n, None, Wish::Duty(duty))
+    }
+
+    /// A node takes on everything again.
+    pub fn back_on_duty(&mut self, n: usize) -> Verdict {
+        if self.on_duty.contains(&n) { Ok(()) } else { self.ask(n, None, Wish::Duty(Duty::Operate)) }
+    }
+
+    /// Whoever gives up a node that lives, or comes back, is wrong.
+    fn forget(&mut self, n: usize, about: usize) -> Verdict {
+        self.misled = true;
+        self.ask(n, None, Wish::Forget { node: about, forgotten: true })
+    }
+
+    fn back_up(&mut self, n: usize, span: Time) {
+        let disk = &mut self.nodes[n].disk;
+        if disk.backup.is_none() {
+            disk.backup = Some(Box::new(disk.now.clone()));
+            self.tell(n, |_| "its disk is backed up".into());
+            self.queue.push(self.now + span, Event::Restore { node: n });
+        }
+    }
+
+    /// A node dies and finds its disk as it was when it was backed up.
+    pub fn restore(&mut self, n: usize) {
+        let death = Death { power: true, kept: 0, calls_done: false, down: 1_000 };
+        self.die(n, death);
+        let before = self.nodes[n].disk.now.clone();
+        if self.nodes[n].disk.restore() {
+            self.tell(n, |_| "finds an older disk".into());
+            self.excuse(n, &before);
+            self.misled = true;
+        }
+    }
+
+    /// What was on a disk and is nowhere else now: nobody can be blamed for its loss.
+    pub fn excuse(&mut self, n: usize, before: &Contents) {
+        for (id, record) in &before.records {
+            let copies = self.nodes.iter().filter(|node| !node.lost || node.number == n);
+            let mut copies = copies.filter_map(|node| node.disk.now.records.get(id));
+            if !copies.any(|copy| copy.stamp >= record.stamp) {
+                self.excused.insert(*id);
+            }
         }
     }
 
@@ -167,7 +232,7 @@ impl World {
         self.tell(n, |names| format!("  {} {change:?}", names.key(&key)));
         self.watch.harm(&key);
         self.announce(n, e, &key);
-        self.watch.lives(&self.nodes[n], &self.story.names)
+        self.lives(n)
     }
 
     fn picked(&self, n: usize, pick: u64, change: Change) -> Option<(usize, InstanceKey)> {
@@ -186,27 +251,48 @@ impl World {
     }
 
     /// Everything that was to end ends now; who is dead starts.
-    pub fn calm(&mut self) {
+    pub fn calm(&mut self) -> Verdict {
         let now = self.now;
         self.story.tell(now, None, |_| "all trouble is over".into());
         self.network.calm();
+        self.broker.away_until = 0;
+        self.queue.push(now + 1, Event::Mended);
+        self.queue.retain(|_, event| !matches!(event, Event::Restore { .. }));
         for n in 0..self.nodes.len() {
-            let node = &mut self.nodes[n];
-            node.fuse = None;
-            node.disk.full_until = 0;
-            if node.paused_until > now {
-                node.paused_until = now;
-                self.queue.push(now, Event::Resume { node: n });
-            }
-            for device in &mut node.devices {
-                device.away_until = if device.away_until == NEVER { NEVER } else { 0 };
-            }
-            for e in 0..node.engines.len() {
-                node.engines[e].calm();
+            self.nodes[n].calm(now);
+            self.queue.push(now, Event::Resume { node: n });
+            for e in 0..self.nodes[n].engines.len() {
                 self.queue.push(now, Event::EngineBack { node: n, engine: e });
             }
             self.queue.push(now, Event::Boot { node: n });
             self.queue.push(now + 1, Event::Offer { node: n });
+            self.queue.push(now + 60_000, Event::Duty { node: n });
         }
+        Ok(())
+    }
+
+    /// Who was given up and lives is taken back.
+    pub fn take_back(&mut self) -> Verdict {
+        let (all, mut given_up) = (0..self.nodes.len(), BTreeSet::new());
+        for node in &self.nodes {
+            given_up.extend(node.disk.now.standing.forgotten.iter().map(|id| self.story.names.number(id)));
+        }
+        for by in all {
+            for about in given_up.iter().copied().filter(|about| *about != by) {
+                self.ask(by, None, Wish::Forget { node: about, forgotten: false })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The node that is to be lost dies, and its disk with it.
+    pub fn lose(&mut self) -> Option<usize> {
+        let n = self.nodes.iter().position(|node| node.lost)?;
+        self.die(n, Death { power: true, kept: 0, calls_done: false, down: 0 });
+        let before = std::mem::take(&mut self.nodes[n].disk).now;
+        self.nodes[n].engines.iter_mut().for_each(|engine| engine.bodies.clear());
+        self.tell(n, |_| "is lost for ever, its disk too".into());
+        self.excuse(n, &before);
+        Some(n)
     }
 }

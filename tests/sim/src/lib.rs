@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod blueprint;
+mod broker;
 mod clock;
 mod dice;
 mod disk;

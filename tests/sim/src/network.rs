@@ -22,9 +22,6 @@ pub struct Network {
     sent: BTreeMap<(usize, usize), u64>,
 }
 
-/// Beyond all nodes: the place of a broker that stands apart.
-pub const APART: usize = 15;
-
 impl Network {
     pub fn new(seed: u64) -> Self {
         Self {

@@ -3,7 +3,7 @@
 //! [`Node::take`] is the loop that every node has (note, decide, commit, apply, effects), cut short where it dies.
 //! What its effects lead to is the world's.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use motey_core::capability::{CapId, Capability};
 use motey_core::id::{Millis, NodeId};
@@ -19,6 +19,9 @@ use crate::engine::Engine;
 use crate::queue::Time;
 use crate::watch::{Broken, Verdict};
 use crate::wire;
+
+/// Later than every end.
+pub const NEVER: Time = Time::MAX;
 
 /// How long a decision that could not be written is put off.
 const COMMIT_RETRY: u64 = 2_000;
@@ -37,7 +40,10 @@ pub struct Node {
     pub paused_until: Time,
     /// A loss of power leaves the remains of its instances in their engines.
     pub leaves_remains: bool,
+    /// It will never start again, and its disk is lost.
+    pub lost: bool,
     tuning: Tuning,
+    lives: u64,
 }
 
 /// One life of it.
@@ -50,6 +56,8 @@ pub struct Process {
     pub wakes_at: Option<Time>,
     /// What it was told of its devices last.
     pub supply: BTreeMap<CapId, u64>,
+    /// Whom it meets at the broker, as it was told last.
+    pub met: Option<BTreeSet<NodeId>>,
 }
 
 /// Something that is offered, and can be away, or be less.
@@ -116,19 +124,22 @@ impl Node {
             fuse: None,
             paused_until: 0,
             leaves_remains: dice.percent(50),
+            lost: false,
             tuning,
+            lives: 0,
         }
     }
 
     /// A new life from the disk; it knows nothing of the world yet.
     pub fn boot(&mut self, seed: u64) -> u64 {
-        self.disk.lives += 1;
-        let life = self.disk.lives;
+        self.lives += 1;
+        let life = self.lives;
         let nonce = u32::try_from(mix(&[seed, 4, self.number as u64, life]) >> 32).unwrap_or(0);
-        let me = Identity { node: self.id, incarnation: Incarnation { count: life, nonce } };
+        let count = self.disk.next_count();
+        let me = Identity { node: self.id, incarnation: Incarnation { count, nonce } };
         let core = wire::core(me, self.tuning, &self.disk.now);
         let (inbox, supply) = (VecDeque::new(), BTreeMap::new());
-        self.process = Some(Process { core, life, inbox, wakes_at: None, supply });
+        self.process = Some(Process { core, life, inbox, wakes_at: None, supply, met: None });
         life
     }
 
@@ -146,6 +157,17 @@ impl Node {
             let away = now < device.away_until;
             if away { device.instead.as_ref() } else { Some(&device.capability) }
         })
+    }
+
+    /// Nothing goes wrong with it any more; what is away for good stays away.
+    pub fn calm(&mut self, now: Time) {
+        self.fuse = None;
+        self.disk.full_until = 0;
+        self.paused_until = self.paused_until.min(now);
+        for device in &mut self.devices {
+            device.away_until = if device.away_until == NEVER { NEVER } else { 0 };
+        }
+        self.engines.iter_mut().for_each(Engine::calm);
     }
 
     /// One input, as far as it gets; `judge` sees what is about to be written.

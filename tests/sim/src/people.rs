@@ -1,36 +1,47 @@
 //! What people asked for, what they were answered, and what they may therefore count on.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use motey_core::id::ImageKey;
-use motey_core::record::{Desired, ServiceRecord};
+use motey_core::id::{ImageKey, ServiceId};
+use motey_core::record::{Desired, RevisionOrder, ServiceRecord};
 use motey_core::step::{Answer, AskId, Refusal};
 
 use crate::blueprint::{image_key, spec};
-use crate::disk::Stored;
+use crate::disk::Contents;
 use crate::plan::Wish;
 
-/// The image that `scale` is about; every blueprint has it.
+/// The image that `scale` is about; a blueprint without it has nothing to scale.
 pub fn scaled_image() -> ImageKey {
     image_key("web")
 }
 
 /// What became of a wish.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Fate {
     /// Nobody has answered yet.
     Open,
-    Accepted,
+    /// It is so, and this is the revision that the service had then.
+    Accepted(Option<Promise>),
     /// It is not done.
     Refused,
     /// Nobody will ever answer: it may be done, or not.
     Lost,
 }
 
+/// What somebody may count on: this revision, or a later one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Promise {
+    order: RevisionOrder,
+    source: Arc<str>,
+    count: u16,
+}
+
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub node: usize,
-    pub service: usize,
+    /// `None`: it is about the node.
+    pub service: Option<usize>,
     pub wish: Wish,
     fate: Fate,
 }
@@ -41,26 +52,9 @@ pub struct People {
     asks: Vec<Asked>,
 }
 
-/// What a service may be in the end.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Expected {
-    /// Somebody was told that it is taken over.
-    pub deployed: bool,
-    /// The blueprints that it may have.
-    pub kinds: BTreeSet<u8>,
-    pub surely_deleted: bool,
-    pub perhaps_deleted: bool,
-    /// Whether it is wanted to run; both when an answer was lost.
-    pub running: BTreeSet<bool>,
-    /// How many slots the scaled image may have; empty: as in the blueprint.
-    pub counts: BTreeSet<u16>,
-    /// The count of the blueprint is possible as well.
-    pub or_first_count: bool,
-}
-
 impl People {
     /// Somebody asks.
-    pub fn open(&mut self, node: usize, service: usize, wish: Wish) -> AskId {
+    pub fn open(&mut self, node: usize, service: Option<usize>, wish: Wish) -> AskId {
         self.asks.push(Asked { node, service, wish, fate: Fate::Open });
         AskId(self.asks.len() as u64)
     }
@@ -74,12 +68,16 @@ impl People {
     ///
     /// # Errors
     /// What is wrong with the answer.
-    pub fn answered(&mut self, ask: AskId, answer: &Answer, stored: &Stored) -> Result<(), String> {
+    pub fn answered(&mut self, ask: AskId, answer: &Answer, stored: &Contents) -> Result<(), String> {
         let asked = self.asked(ask).ok_or("an answer to nobody")?;
         if asked.fate != Fate::Open {
             return Err(format!("a second answer to {:?}", asked.wish));
         }
-        asked.fate = if matches!(answer, Answer::Refused(_)) { Fate::Refused } else { Fate::Accepted };
+        asked.fate = match answer {
+            Answer::Refused(_) => Fate::Refused,
+            Answer::Done => Fate::Accepted(None),
+            Answer::Accepted(id) | Answer::Unchanged(id) => Fate::Accepted(promise(*id, stored)),
+        };
         truthful(asked.wish, answer, stored)
     }
 
@@ -103,119 +101,114 @@ impl People {
 
     /// So many were told that it is done.
     pub fn accepted(&self) -> usize {
-        self.asks.iter().filter(|asked| asked.fate == Fate::Accepted).count()
-    }
-
-    /// What may have become of a service that one node answers for.
-    pub fn expected(&self, service: usize) -> Expected {
-        let mut expected = Expected { or_first_count: true, ..Expected::default() };
-        let about = self.asks.iter().filter(|asked| asked.service == service);
-        for Asked { wish, fate, .. } in about {
-            match fate {
-                Fate::Accepted => expected.comes(*wish),
-                Fate::Lost | Fate::Open => expected.may_come(*wish),
-                Fate::Refused => {}
-            }
-        }
-        expected
-    }
-}
-
-impl Expected {
-    fn comes(&mut self, wish: Wish) {
-        match wish {
-            Wish::Deploy { kind, .. } if !self.deployed => {
-                (self.deployed, self.kinds) = (true, [kind].into());
-                self.running.insert(true);
-            }
-            Wish::Deploy { .. } => {}
-            Wish::Scale { count } => (self.counts, self.or_first_count) = ([count].into(), false),
-            Wish::Stop => self.running = [false].into(),
-            Wish::Start | Wish::Restart => self.running = [true].into(),
-            Wish::Delete => self.surely_deleted = true,
-        }
-    }
-
-    fn may_come(&mut self, wish: Wish) {
-        match wish {
-            Wish::Deploy { kind, .. } if !self.deployed => {
-                self.kinds.insert(kind);
-                self.running.insert(true);
-            }
-            Wish::Deploy { .. } => {}
-            Wish::Scale { count } => drop(self.counts.insert(count)),
-            Wish::Stop => drop(self.running.insert(false)),
-            Wish::Start | Wish::Restart => drop(self.running.insert(true)),
-            Wish::Delete => self.perhaps_deleted = true,
-        }
+        self.asks.iter().filter(|asked| matches!(asked.fate, Fate::Accepted(_))).count()
     }
 
     /// # Errors
-    /// What of it nobody asked for, or what was promised and is not so.
-    pub fn judge(&self, record: Option<&ServiceRecord>) -> Result<(), String> {
-        let Some(record) = record else {
-            return if self.deployed { Err("it was accepted, and is gone".into()) } else { Ok(()) };
+    /// What of a service was promised and is not so, or is so and nobody asked for it.
+    pub fn judge(&self, service: usize, record: Option<&ServiceRecord>) -> Result<(), String> {
+        let about: Vec<&Asked> = self.asks.iter().filter(|asked| asked.service == Some(service)).collect();
+        let done = |is: fn(&Wish) -> bool| {
+            about.iter().any(|it| matches!(it.fate, Fate::Accepted(_)) && is(&it.wish))
         };
+        let lost = |is: fn(&Wish) -> bool| about.iter().any(|it| it.fate == Fate::Lost && is(&it.wish));
+        let Some(record) = record else {
+            let deployed = done(|wish| matches!(wish, Wish::Deploy { .. }));
+            return if deployed { Err("it was accepted, and is gone".into()) } else { Ok(()) };
+        };
+        let deletes = |wish: &Wish| *wish == Wish::Delete;
         if record.is_absent() {
-            let asked_for = self.surely_deleted || self.perhaps_deleted;
+            let asked_for = done(deletes) || lost(deletes);
             return if asked_for { Ok(()) } else { Err("it is deleted, and nobody asked for that".into()) };
         }
-        if self.surely_deleted {
+        if done(deletes) {
             return Err("its deletion was accepted, and it is there".into());
         }
-        let kind = self.kinds.iter().find(|kind| spec(**kind).source == record.revision.spec.source);
-        let Some(kind) = kind else { return Err("nobody deployed this blueprint".into()) };
-        if !self.running.contains(&(record.desired == Desired::Running)) {
+        if record.stamp.epoch == 1 && !wanted(&about).contains(&(record.desired == Desired::Running)) {
             return Err(format!("it is to be {:?}, and that was not the last wish", record.desired));
         }
-        let first = spec(*kind).image(&scaled_image()).map(|image| match image.replicas {
-            motey_core::spec::Replicas::Count(count) => count,
-        });
-        let count = record.revision.replicas(&scaled_image());
-        if !self.counts.contains(&count) && !(self.or_first_count && first == Some(count)) {
-            return Err(format!("it has {count} slots, and that was not the last wish"));
-        }
-        Ok(())
+        let revises = |wish: &Wish| matches!(wish, Wish::Deploy { .. } | Wish::Scale { .. } | Wish::Update { .. });
+        let reverts = |wish: &Wish| matches!(wish, Wish::Update { .. });
+        let may_be_later = lost(revises) || lost(reverts) || done(reverts);
+        keeps(&about, record, may_be_later)
     }
 }
 
+/// The revision is the greatest that was promised, or a later one.
+fn keeps(about: &[&Asked], record: &ServiceRecord, may_be_later: bool) -> Result<(), String> {
+    let promises = about.iter().filter_map(|it| match &it.fate {
+        Fate::Accepted(promise) => promise.as_ref(),
+        _ => None,
+    });
+    let Some(last) = promises.max_by_key(|promise| promise.order) else { return Ok(()) };
+    let revision = &record.revision;
+    let number = last.order.number;
+    if revision.order < last.order {
+        return Err(format!("revision {number} was accepted, and it has {}", revision.order.number));
+    }
+    let same = revision.spec.source.text == last.source && revision.replicas(&scaled_image()) == last.count;
+    if revision.order == last.order && !same {
+        return Err(format!("revision {number} is not what was accepted as it"));
+    }
+    if revision.order > last.order && !may_be_later {
+        return Err(format!("it has revision {}, and nobody asked for that", revision.order.number));
+    }
+    Ok(())
+}
+
+/// Whether a service that never had another owner may be wanted to run, or to be stopped; both when an answer was lost.
+fn wanted(about: &[&Asked]) -> BTreeSet<bool> {
+    let (mut wanted, mut deployed) = (BTreeSet::new(), false);
+    for it in about {
+        let (running, first) = match it.wish {
+            Wish::Deploy { .. } => (true, true),
+            Wish::Start | Wish::Restart => (true, false),
+            Wish::Stop => (false, false),
+            _ => continue,
+        };
+        match it.fate {
+            _ if first && deployed => {}
+            Fate::Accepted(_) => {
+                wanted = [running].into();
+                deployed |= first;
+            }
+            Fate::Lost | Fate::Open => drop(wanted.insert(running)),
+            Fate::Refused => {}
+        }
+    }
+    wanted
+}
+
+fn promise(id: ServiceId, stored: &Contents) -> Option<Promise> {
+    let revision = &stored.records.get(&id)?.revision;
+    let (order, source) = (revision.order, Arc::clone(&revision.spec.source.text));
+    Some(Promise { order, source, count: revision.replicas(&scaled_image()) })
+}
+
 /// Whether an answer says what the disk says.
-fn truthful(wish: Wish, answer: &Answer, stored: &Stored) -> Result<(), String> {
+fn truthful(wish: Wish, answer: &Answer, stored: &Contents) -> Result<(), String> {
     let id = match answer {
         Answer::Accepted(id) | Answer::Unchanged(id) => *id,
         Answer::Refused(Refusal::Deleted(id)) => {
             let absent = stored.records.get(id).is_some_and(|record| record.is_absent());
             return if absent { Ok(()) } else { Err("it is not deleted".into()) };
         }
-        Answer::Refused(Refusal::Conflict(id)) => {
+        Answer::Refused(Refusal::Conflict(id) | Refusal::Elsewhere(id, _)) => {
             return if stored.records.contains_key(id) { Ok(()) } else { Err("there is no other".into()) };
         }
-        Answer::Refused(_) => return Ok(()),
+        Answer::Refused(_) | Answer::Done => return Ok(()),
     };
     let Some(record) = stored.records.get(&id) else {
         return Err(format!("{wish:?} was answered before it is on the disk"));
     };
     let is_so = match wish {
         Wish::Deploy { kind, .. } => record.is_absent() || record.revision.spec.source == spec(kind).source,
+        Wish::Update { kind } => record.revision.spec.source == spec(kind).source,
         Wish::Scale { count } => record.revision.replicas(&scaled_image()) == count,
         Wish::Stop => record.desired == Desired::Stopped,
         Wish::Start | Wish::Restart => record.desired == Desired::Running,
         Wish::Delete => record.is_absent(),
+        Wish::Duty(_) | Wish::Forget { .. } => true,
     };
     if is_so { Ok(()) } else { Err(format!("{wish:?} was answered, and the disk says {:?}", record.desired)) }
-}
-
-/// How many services of each fate were asked for, for a summary.
-pub fn tally(people: &People) -> BTreeMap<&'static str, usize> {
-    let mut tally = BTreeMap::new();
-    for asked in &people.asks {
-        let fate = match asked.fate {
-            Fate::Open => "open",
-            Fate::Accepted => "accepted",
-            Fate::Refused => "refused",
-            Fate::Lost => "lost",
-        };
-        *tally.entry(fate).or_default() += 1;
-    }
-    tally
 }

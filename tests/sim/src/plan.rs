@@ -3,10 +3,11 @@
 //! Every fault is one entry that begins and ends by itself, so that a run with any of them left out is a run too. An
 //! entry that finds nothing to act upon (a dead node to kill) does nothing.
 
+use motey_core::peer::Duty;
 use motey_core::step::EngineErrorKind;
 
 use crate::blueprint::KINDS;
-use crate::dice::Dice;
+use crate::dice::{Dice, mix};
 use crate::engine::{Mishap, Verb};
 use crate::queue::Time;
 
@@ -21,11 +22,16 @@ pub struct Planned {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
     Deploy { kind: u8, reject: bool },
+    Update { kind: u8 },
     Scale { count: u16 },
     Stop,
     Start,
     Restart,
     Delete,
+    /// The node itself is to take on so much from now on.
+    Duty(Duty),
+    /// That node is gone for good; or it is not.
+    Forget { node: usize, forgotten: bool },
 }
 
 /// How an instance changes without being asked to.
@@ -48,6 +54,14 @@ pub enum Happening {
         service: usize,
         wish: Wish,
     },
+    /// A node takes on nothing new for a while, or is emptied; `None`: it stays so.
+    Duty { node: usize, duty: Duty, span: Option<Time> },
+    /// Whoever is asked gives up a node; it is taken back when all is calm.
+    Forgets { node: usize, about: usize },
+    /// A node's disk is backed up, and set back to that after a while.
+    Restores { node: usize, span: Time },
+    /// A node and its disk are lost for ever when all others are calm.
+    Lost { node: usize },
     /// The process, or the whole machine, dies after it has survived so many more points at which it could.
     Dies {
         node: usize,
@@ -167,9 +181,13 @@ enum Kind {
     Devices,
     Network,
     Broker,
+    Duty,
+    Forget,
+    Restore,
+    Lost,
 }
 
-const KINDS_OF_FAULTS: [(u64, Kind); 9] = [
+const KINDS_OF_FAULTS: [(u64, Kind); 13] = [
     (3, Kind::Dies),
     (1, Kind::Pauses),
     (1, Kind::Disk),
@@ -179,6 +197,10 @@ const KINDS_OF_FAULTS: [(u64, Kind); 9] = [
     (2, Kind::Devices),
     (4, Kind::Network),
     (1, Kind::Broker),
+    (2, Kind::Duty),
+    (1, Kind::Forget),
+    (1, Kind::Restore),
+    (1, Kind::Lost),
 ];
 
 /// The scene of a seed, with so many nodes.
@@ -205,7 +227,8 @@ pub fn draw(seed: u64, nodes: usize) -> Scene {
 }
 
 fn is_between(kind: Kind) -> bool {
-    matches!(kind, Kind::Network | Kind::Broker)
+    use Kind::{Broker, Duty, Forget, Lost, Network, Restore};
+    matches!(kind, Network | Broker | Duty | Forget | Restore | Lost)
 }
 
 fn node(dice: &mut Dice, nodes: usize) -> usize {
@@ -250,14 +273,24 @@ fn happening(dice: &mut Dice, nodes: usize, kind: Kind) -> Happening {
         Kind::Devices => device(dice, at),
         Kind::Network => network(dice, nodes),
         Kind::Broker => Happening::BrokerAway { span: span(dice) },
+        Kind::Duty => {
+            let duty = dice.pick(&[Duty::Cordon, Duty::Drain, Duty::Drain]);
+            let span = if dice.percent(15) { None } else { Some(span(dice)) };
+            Happening::Duty { node: at, duty, span }
+        }
+        Kind::Forget => Happening::Forgets { node: at, about: node(dice, nodes) },
+        Kind::Restore => Happening::Restores { node: at, span: span(dice) },
+        Kind::Lost => Happening::Lost { node: at },
     }
 }
 
 fn wish(dice: &mut Dice) -> Wish {
     let deploy = Wish::Deploy { kind: kind_of(dice), reject: dice.percent(15) };
+    let update = Wish::Update { kind: kind_of(dice) };
     let scale = Wish::Scale { count: dice.pick(&[0, 1, 1, 2, 2, 3, 4]) };
     dice.weighted(&[
         (6, deploy),
+        (3, update),
         (4, scale),
         (2, Wish::Stop),
         (3, Wish::Start),
@@ -347,6 +380,7 @@ fn network(dice: &mut Dice, nodes: usize) -> Happening {
 }
 
 /// How many nodes a seed has, where nobody says so.
-pub fn nodes(_seed: u64) -> usize {
-    1
+pub fn nodes(seed: u64) -> usize {
+    let mut dice = Dice::new(mix(&[seed, 8]));
+    dice.weighted(&[(4, 1), (5, 2), (7, 3), (4, 4), (3, 5), (1, 7), (1, 10)])
 }

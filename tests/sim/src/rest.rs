@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use motey_core::id::ServiceId;
+use motey_core::id::{NodeId, ServiceId};
 use motey_core::instance::Seen;
+use motey_core::peer::Duty;
 use motey_core::project::{SlotStatus, State};
 use motey_core::reason::Code;
-use motey_core::record::{Desired, Ended, InstanceKey, ServiceRecord};
-use motey_core::spec::{ImageSpec, Restart};
+use motey_core::record::{Desired, Ended, InstanceKey, Place, ServiceRecord, SlotId};
+use motey_core::spec::{ImageSpec, Restart, Run};
 
 use crate::blueprint::{requirements, service_id, supply, takes};
 use crate::node::Node;
@@ -42,7 +43,8 @@ pub fn judge_empty(world: &World) -> Verdict {
 /// The greatest version of every record.
 fn truth(world: &World) -> BTreeMap<ServiceId, Arc<ServiceRecord>> {
     let mut truth: BTreeMap<ServiceId, Arc<ServiceRecord>> = BTreeMap::new();
-    for record in world.nodes.iter().flat_map(|node| node.disk.now.records.values()) {
+    let there = world.nodes.iter().filter(|node| node.process.is_some());
+    for record in there.flat_map(|node| node.disk.now.records.values()) {
         let known = truth.entry(record.id).or_insert_with(|| Arc::clone(record));
         if known.stamp < record.stamp {
             *known = Arc::clone(record);
@@ -64,7 +66,10 @@ impl Rest<'_> {
 
     fn promises(&self, service: usize) -> Verdict {
         let record = self.truth.get(&service_id(self.world.scene.seed, service));
-        let verdict = self.world.people.expected(service).judge(record.map(|record| &**record));
+        if self.world.excused.contains(&service_id(self.world.scene.seed, service)) {
+            return Ok(());
+        }
+        let verdict = self.world.people.judge(service, record.map(|record| &**record));
         verdict.map_err(|text| Broken {
             rule: "what was promised holds",
             text: format!("svc-{service}: {text}"),
@@ -72,7 +77,8 @@ impl Rest<'_> {
     }
 
     fn record(&self, record: &ServiceRecord) -> Verdict {
-        let nothing_leaves = record.dismissed.is_empty();
+        let mut leaving = record.dismissed.iter();
+        let nothing_leaves = leaving.all(|it| self.is_waited_for(it.node, true));
         holds("what is dismissed goes", nothing_leaves, || {
             crate::story::record(record, &self.world.story.names)
         })?;
@@ -80,7 +86,9 @@ impl Rest<'_> {
             Desired::Running => self.runs_or_says_why(record),
             Desired::Stopped | Desired::Absent => {
                 let left = self.bodies().find(|(_, key, _)| key.service == record.id);
-                holds("what is stopped is gone", left.is_none() && record.slots.is_empty(), || {
+                let mut slots = record.slots.values();
+                let over = slots.all(|at| self.is_waited_for(at.node, true));
+                holds("what is stopped is gone", left.is_none() && over, || {
                     crate::story::record(record, &self.world.story.names)
                 })
             }
@@ -97,11 +105,82 @@ impl Rest<'_> {
     fn runs_or_says_why(&self, record: &ServiceRecord) -> Verdict {
         let owner = self.world.nodes.iter().find(|node| node.id == record.stamp.owner);
         let core = owner.and_then(|owner| owner.process.as_ref()).map(|process| &process.core);
-        let Some(status) = core.and_then(|core| core.status(record.id)) else { return Ok(()) };
+        let Some(core) = core else { return self.orphaned(record) };
+        let Some(status) = core.status(record.id) else { return Ok(()) };
+        holds("every epoch is proven", !record.unproven || self.lost_known(), || self.told(record))?;
+        holds("an heir takes over", record.heir.is_none(), || self.told(record))?;
         for slot in status.images.iter().flat_map(|image| &image.slots) {
             self.slot(record, slot)?;
         }
+        self.everywhere(record)?;
+        self.held_by_all(record)
+    }
+
+    fn told(&self, record: &ServiceRecord) -> String {
+        crate::story::record(record, &self.world.story.names)
+    }
+
+    /// Its owner is lost: somebody took over, unless nobody may.
+    fn orphaned(&self, record: &ServiceRecord) -> Verdict {
+        let heirs = self.world.nodes.iter().any(|node| self.takes_on(node));
+        holds("a lost owner is succeeded", !self.may_act() || !heirs, || self.told(record))
+    }
+
+    /// Every holder that is there has the record as it is.
+    fn held_by_all(&self, record: &ServiceRecord) -> Verdict {
+        let there = self.world.nodes.iter().filter(|node| node.process.is_some());
+        let mut concerned = there.filter(|node| record.audience().contains(&node.id));
+        let behind = concerned.find(|node| {
+            node.disk.now.records.get(&record.id).is_none_or(|held| held.stamp != record.stamp)
+        });
+        holds("all holders hold the same", behind.is_none(), || {
+            let name = behind.map(|node| crate::blueprint::node_name(node.number)).unwrap_or_default();
+            format!("{name} does not hold {}", self.told(record))
+        })
+    }
+
+    /// An image with a slot on every node has one wherever it fits.
+    fn everywhere(&self, record: &ServiceRecord) -> Verdict {
+        if record.has_failed() {
+            return Ok(());
+        }
+        for image in record.everywhere() {
+            let without = self.world.nodes.iter().filter(|node| self.takes_on(node)).find(|node| {
+                let slot = SlotId { image: image.key.clone(), place: Place::On(node.id) };
+                let known = record.slots.contains_key(&slot) || record.ended.contains_key(&slot);
+                !known && fits(node, image, self.world.now)
+            });
+            holds("every node that fits has its slot", without.is_none(), || {
+                let name = without.map(|node| crate::blueprint::node_name(node.number)).unwrap_or_default();
+                format!("none of {} on {name}: {}", image.key, self.told(record))
+            })?;
+        }
         Ok(())
+    }
+
+    /// A node that is gone for ever, and not forgotten.
+    fn lost_known(&self) -> bool {
+        self.world.nodes.iter().any(|node| node.process.is_none() && !self.forgotten(node))
+    }
+
+    fn forgotten(&self, node: &Node) -> bool {
+        self.world.nodes.iter().any(|by| by.disk.now.standing.forgotten.contains(node.id))
+    }
+
+    /// Whether it is there, and takes on what is new.
+    fn takes_on(&self, node: &Node) -> bool {
+        node.process.is_some() && node.disk.now.standing.duty == Duty::Operate && !self.forgotten(node)
+    }
+
+    /// Whether those who are left may act for one that is gone.
+    fn may_act(&self) -> bool {
+        let known = self.world.nodes.iter().filter(|node| !self.forgotten(node)).count();
+        let there = self.world.nodes.iter().filter(|node| node.process.is_some()).count();
+        let drains = |node: &Node| node.disk.now.standing.duty == Duty::Drain;
+        let mut can = self.world.nodes.iter().filter(|node| node.process.is_some() && !drains(node));
+        !self.lost_known()
+            || 2 * there > known
+            || (2 * there == known && can.all(|node| self.world.has_session(node.number)))
     }
 
     fn slot(&self, record: &ServiceRecord, slot: &SlotStatus) -> Verdict {
@@ -136,8 +215,10 @@ impl Rest<'_> {
     fn ended(&self, record: &ServiceRecord, slot: &SlotStatus, ended: &Ended) -> Verdict {
         let harms = self.world.watch.harms(record.id, &slot.slot);
         let rule = record.revision.spec.image(&slot.slot.image).map(|image| image.restart);
+        let image = record.revision.spec.image(&slot.slot.image);
+        let job = image.is_some_and(|image| image.run == Run::Job);
         let final_at_once = match ended {
-            Ended::Succeeded => rule != Some(Restart::Always),
+            Ended::Succeeded => rule != Some(Restart::Always) || job,
             Ended::GaveUp(reason) => {
                 rule == Some(Restart::Never)
                     || matches!(reason.code, Code::EngineInvalid | Code::EngineUnsupported)
@@ -161,24 +242,42 @@ impl Rest<'_> {
         holds("what does not run says why", slot.reason.is_some(), || {
             format!("{} is {:?}", name(), slot.state)
         })?;
+        if let Some(at) = record.slots.get(&slot.slot)
+            && self.is_waited_for(at.node, at.pinned)
+        {
+            return Ok(());
+        }
         holds("what does not run has no node", slot.node.is_none(), || {
             format!("{} is {:?}: {:?}", name(), slot.state, slot.reason)
         })?;
         let Some(image) = record.revision.spec.image(&slot.slot.image) else { return Ok(()) };
-        let fits = self
-            .world
-            .nodes
-            .iter()
-            .find(|node| self.is_open(record, node) && fits(node, image, self.world.now));
+        if record.unproven || self.awaits(record, image) {
+            return Ok(());
+        }
+        let mut open = self.world.nodes.iter().filter(|node| self.takes_on(node));
+        let fits = open.find(|node| fits(node, image, self.world.now));
         holds("what waits fits nowhere", fits.is_none(), || {
             let at = fits.map(|node| crate::blueprint::node_name(node.number)).unwrap_or_default();
             format!("{} fits on {at}, and waits: {:?}", name(), slot.reason)
         })
     }
 
-    /// Whether the owner of a record may give this node something.
-    fn is_open(&self, record: &ServiceRecord, node: &Node) -> bool {
-        node.id == record.stamp.owner
+    /// A lost node may come back: what must not run twice, or what nobody may act for, waits for it.
+    fn is_waited_for(&self, node: NodeId, pinned: bool) -> bool {
+        let at = self.world.nodes.iter().find(|at| at.id == node);
+        let gone = at.is_some_and(|at| at.process.is_none() && !self.forgotten(at));
+        gone && (pinned || !self.may_act())
+    }
+
+    /// Whether an image waits for another one that does not run either.
+    fn awaits(&self, record: &ServiceRecord, image: &ImageSpec) -> bool {
+        image.after.iter().any(|(first, _)| {
+            record.wanted_of(first).any(|slot| {
+                !self.bodies().any(|(_, key, seen)| {
+                    (key.service, &key.slot) == (record.id, &slot) && seen == Seen::Running
+                })
+            })
+        })
     }
 
     fn node(&self, node: &Node) -> Verdict {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use motey_core::instance::{Instance, Seen};
+use motey_core::instance::{Instance, Report, Seen};
 use motey_core::record::{Desired, Ended, ServiceRecord};
 use motey_core::step::{Answer, Call, Effect, EngineState, Input, Request, Txn};
 
@@ -58,6 +58,12 @@ pub fn input(input: &Input, names: &Names) -> String {
             Ok(None) => format!("is answered: nothing is left of {}", names.key(key)),
             Err(error) => format!("is answered about {}: {:?}", names.key(key), error.kind),
         },
+        Input::Members(all) => format!("is one of {} nodes", all.len()),
+        Input::Broker(None) => "has no session with the broker".into(),
+        Input::Broker(Some(present)) => {
+            let present: Vec<&str> = present.iter().map(|node| names.node(*node)).collect();
+            format!("meets at the broker {}", present.join(" "))
+        }
         Input::Tick => "wakes".into(),
     }
 }
@@ -75,6 +81,10 @@ fn request_text(request: &Request, names: &Names) -> String {
             format!("scale {image} of {} to {count}", names.service(*id))
         }
         Request::Delete(id) => format!("delete {}", names.service(*id)),
+        Request::Update { id, spec } => format!("update {} to {}", names.service(*id), spec.source.text),
+        Request::Duty(duty) => format!("{duty:?}").to_lowercase(),
+        Request::Forget { node, forgotten: true } => format!("forget {}", names.node(*node)),
+        Request::Forget { node, .. } => format!("take {} back", names.node(*node)),
     }
 }
 
@@ -105,6 +115,20 @@ pub fn txn(txn: &Txn, names: &Names) -> String {
     for key in &txn.freed {
         let _ = write!(text, " frees {};", names.key(key));
     }
+    for key in &txn.dead {
+        let _ = write!(text, " buries {};", names.key(key));
+    }
+    for (service, revision) in &txn.kept {
+        let number = revision.as_ref().map(|revision| revision.order.number);
+        let _ = write!(text, " keeps revision {number:?} of {};", names.service(*service));
+    }
+    if let Some(raised) = txn.incarnation {
+        let _ = write!(text, " is life {};", raised.count);
+    }
+    if let Some(standing) = &txn.standing {
+        let forgotten: Vec<&str> = standing.forgotten.iter().map(|node| names.node(node)).collect();
+        let _ = write!(text, " {:?}, forgotten: [{}];", standing.duty, forgotten.join(" "));
+    }
     for event in &txn.journal {
         let _ = write!(text, " ({}: {})", event.kind.as_str(), event.text);
     }
@@ -127,8 +151,17 @@ pub fn record(it: &ServiceRecord, names: &Names) -> String {
         stamp.version,
         it.revision.order.number
     );
+    if let Some(heir) = it.heir {
+        let _ = write!(text, " heir={}", names.node(heir));
+    }
+    if it.unproven {
+        text.push_str(" unproven");
+    }
     for (slot, at) in &it.slots {
         let _ = write!(text, " {slot}={}:{}#{}", names.node(at.node), at.engine, names.fence(at.fence));
+        if let Some(from) = &at.from {
+            let _ = write!(text, "<{}#{}", names.node(from.node), names.fence(from.fence));
+        }
     }
     for it in &it.dismissed {
         let _ = write!(text, " -{}={}#{}", it.slot, names.node(it.node), names.fence(it.fence));
@@ -139,6 +172,27 @@ pub fn record(it: &ServiceRecord, names: &Names) -> String {
             Ended::GaveUp(reason) => format!("gave up: {}", reason.code),
         };
         let _ = write!(text, " {slot} {how}");
+    }
+    text
+}
+
+/// A report on one line.
+pub fn report(it: &Report, names: &Names) -> String {
+    let mut text = format!("report on {}", names.service(it.service));
+    if let Some(held) = it.holds {
+        let _ = write!(text, ", holds {} e{}.{}.{}", names.node(held.owner), held.epoch, held.writer.count, held.version);
+    }
+    for it in &it.instances {
+        let _ = write!(text, " {}#{} {}", it.key.slot, names.fence(it.key.fence), it.seen.map_or("?".into(), seen));
+    }
+    for (key, _) in &it.refused {
+        let _ = write!(text, " refuses {}#{}", key.slot, names.fence(key.fence));
+    }
+    for key in &it.gone {
+        let _ = write!(text, " {}#{} is gone", key.slot, names.fence(key.fence));
+    }
+    for (key, _) in &it.ended {
+        let _ = write!(text, " {}#{} is over", key.slot, names.fence(key.fence));
     }
     text
 }

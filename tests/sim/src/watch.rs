@@ -8,8 +8,8 @@ use motey_core::record::{Desired, Fence, InstanceKey, ServiceRecord, SlotId};
 use motey_core::step::{Call, Txn};
 
 use crate::blueprint::{Names, requirements, takes};
-use crate::disk::Stored;
-use crate::engine::Verb;
+use crate::disk::Contents;
+use crate::engine::{Body, Verb};
 use crate::node::Node;
 use crate::queue::Time;
 
@@ -139,7 +139,7 @@ impl Watch {
     /// What clients are shown of a record.
     fn shows(&mut self, node: &Node, record: &ServiceRecord, names: &Names) -> Verdict {
         let status = node.process.as_ref().and_then(|process| process.core.status(record.id));
-        let Some(status) = status else { return Ok(()) };
+        let Some(status) = status.filter(|_| record.stamp.owner == node.id) else { return Ok(()) };
         let said = || format!("{} is {:?}: {:?}", names.service(record.id), status.state, status.reason);
         let legal = match record.desired {
             Desired::Running => true,
@@ -149,7 +149,7 @@ impl Watch {
         };
         holds("what is shown is legal", legal, said)?;
         let key = (node.number, record.id);
-        if record.is_absent() && status.state == State::Terminated {
+        if record.is_absent() && record.stamp.epoch == 1 && status.state == State::Terminated {
             self.over.insert(key);
         }
         let stays = !self.over.contains(&key) || status.state == State::Terminated;
@@ -175,6 +175,9 @@ impl Watch {
             }
             Verb::Inspect => record.judges(key),
         });
+        let buried = matches!(verb, Verb::Create | Verb::Start) && node.disk.now.dead.contains(key);
+        let has_body = node.engines.iter().any(|engine| engine.bodies.contains_key(key));
+        holds("what was ended is not begun again", !buried || has_body, || names.key(key))?;
         holds("what is done is on the disk first", justified, || {
             format!("{} for {:?}", crate::story::call_text(call, names), record.map(|record| record.stamp))
         })?;
@@ -212,6 +215,17 @@ impl Watch {
         })
     }
 
+    /// What takes an exclusive device lives once, wherever.
+    pub fn lives_once(&self, nodes: &[Node], names: &Names) -> Verdict {
+        let mut slots = BTreeSet::new();
+        let bodies = nodes.iter().flat_map(|node| &node.engines).flat_map(|engine| &engine.bodies);
+        let pinned = |body: &Body| requirements(&body.image.need).iter().any(|it| it.name == "dongle");
+        for (key, _) in bodies.filter(|(_, body)| body.lives() && !body.meddled && pinned(body)) {
+            holds("what must not run twice lives once", slots.insert((key.service, &key.slot)), || names.key(key))?;
+        }
+        Ok(())
+    }
+
     /// What lives on a node, after its engines changed something.
     pub fn lives(&self, node: &Node, names: &Names) -> Verdict {
         let mut slots = BTreeSet::new();
@@ -238,11 +252,14 @@ impl Watch {
     }
 }
 
-/// Whether the record wants that instance to run on that node.
+/// Whether the record lets that instance run to run on that node.
 fn runs(record: &ServiceRecord, key: &InstanceKey, node: &Node) -> bool {
     let assigned = record.slots.get(&key.slot);
     record.desired == Desired::Running
-        && assigned.is_some_and(|assigned| assigned.node == node.id && assigned.fence == key.fence)
+        && assigned.is_some_and(|assigned| {
+            let own = (assigned.node, assigned.fence) == (node.id, key.fence);
+            own || assigned.from.as_ref().is_some_and(|from| (from.node, from.fence) == (node.id, key.fence))
+        })
 }
 
 /// Whether it is to stay down though its slot is assigned.
@@ -251,7 +268,7 @@ fn stops(record: &ServiceRecord, key: &InstanceKey) -> bool {
 }
 
 /// Leases in memory and on the disk are the same, and not more than there is.
-fn leases(node: &Node, stored: &Stored, txn: &Txn) -> Verdict {
+fn leases(node: &Node, stored: &Contents, txn: &Txn) -> Verdict {
     let Some(process) = &node.process else { return Ok(()) };
     for (of, amount) in stored.held() {
         let memory = process.core.leased(of);

@@ -1,8 +1,12 @@
 //! The world: nodes, what lies between them, and the queue of what is going to happen. Moves from event to event.
 
+use std::collections::BTreeSet;
+
 use motey_core::Tuning;
+use motey_core::id::ServiceId;
 use motey_core::step::{Call, EngineErrorKind, EngineState, Input};
 
+use crate::broker::Broker;
 use crate::dice::mix;
 use crate::engine::{Mishap, Verb, error};
 use crate::network::Network;
@@ -33,6 +37,13 @@ pub struct World {
     pub watch: Watch,
     pub story: Story,
     pub figures: Figures,
+    pub broker: Broker,
+    /// Services whose only copy went with a disk.
+    pub excused: BTreeSet<ServiceId>,
+    /// A disk was set back, or somebody was given up who lived: what must not run twice may do so until they meet.
+    pub misled: bool,
+    /// Nodes whose duty is not what it was when all is calm.
+    pub on_duty: BTreeSet<usize>,
 }
 
 /// How much of everything happened.
@@ -42,9 +53,18 @@ pub struct Figures {
     pub steps: u64,
     pub commits: u64,
     pub calls: u64,
+    /// Beats apart.
     pub letters: u64,
+    pub beats: u64,
     pub deaths: u64,
     pub accepted: u64,
+}
+
+impl Figures {
+    /// What changes while anything is done.
+    pub fn work(&self) -> u64 {
+        self.commits + self.calls + self.letters
+    }
 }
 
 #[derive(Debug)]
@@ -98,6 +118,20 @@ pub enum Event {
     Offer {
         node: usize,
     },
+    /// A node looks who is at the broker.
+    Meet {
+        node: usize,
+    },
+    /// A fault between nodes is over.
+    Mended,
+    /// A node takes on everything again.
+    Duty {
+        node: usize,
+    },
+    /// A disk is set back.
+    Restore {
+        node: usize,
+    },
 }
 
 /// What is heard of a call that was carried out.
@@ -121,6 +155,10 @@ impl World {
             watch: Watch::default(),
             story: Story::new(scene.seed, listens),
             figures: Figures::default(),
+            broker: Broker::new(scene.seed, scene.nodes),
+            excused: BTreeSet::new(),
+            misled: false,
+            on_duty: BTreeSet::new(),
             scene,
         };
         (0..world.nodes.len()).for_each(|node| world.queue.push(0, Event::Boot { node }));
@@ -144,7 +182,8 @@ impl World {
             }
             self.happen(event)?;
         }
-        self.now = self.now.max(end.min(self.scene.calm_at));
+        // a node that stands alone may have nothing left to do
+        self.now = if self.nodes.len() > 1 { end } else { self.now.max(end.min(self.scene.calm_at)) };
         Ok(self.queue.iter().next().is_none())
     }
 
@@ -183,6 +222,16 @@ impl World {
                 self.offer(node);
                 Ok(())
             }
+            Event::Meet { node } => self.meets(node),
+            Event::Mended => {
+                self.meet();
+                Ok(())
+            }
+            Event::Duty { node } => self.back_on_duty(node),
+            Event::Restore { node } => {
+                self.restore(node);
+                Ok(())
+            }
         }
     }
 
@@ -198,7 +247,7 @@ impl World {
     // nodes
 
     fn boot(&mut self, n: usize) -> Verdict {
-        if self.nodes[n].process.is_some() {
+        if self.nodes[n].process.is_some() || (self.nodes[n].lost && self.is_calm()) {
             return Ok(());
         }
         let life = self.nodes[n].boot(self.scene.seed);
@@ -210,7 +259,17 @@ impl World {
                 self.queue.push(at, Event::List { node: n, engine });
             }
         }
+        if self.nodes.len() > 1 {
+            let all = self.nodes.iter().map(|node| node.id).collect();
+            self.input(n, wire::members(all))?;
+            self.meet();
+        }
         self.input(n, Input::Tick)
+    }
+
+    /// Whether the time of trouble is over.
+    pub fn is_calm(&self) -> bool {
+        self.now >= self.scene.calm_at
     }
 
     /// The process is gone, and perhaps the machine with it.
@@ -221,6 +280,10 @@ impl World {
         node.paused_until = 0;
         self.figures.deaths += 1;
         self.people.lose(n);
+        if self.nodes.len() > 1 {
+            self.queue.push(self.now, Event::Mended);
+        }
+        let node = &mut self.nodes[n];
         let how = if death.power { "its power fails" } else { "its process dies" };
         let lost = if death.power { node.disk.lose_power(death.kept) } else { 0 };
         self.story.tell(self.now, Some(n), |_| format!("{how}; {lost} unsynced writes are lost"));
@@ -300,7 +363,8 @@ impl World {
 
     /// A node wrote a letter.
     pub fn post(&mut self, from: usize, to: usize, letter: &Letter) {
-        self.figures.letters += 1;
+        self.figures.letters += u64::from(!wire::is_beat(letter));
+        self.figures.beats += u64::from(wire::is_beat(letter));
         for takes in self.network.copies(from, to, self.now) {
             self.queue.push(self.now + takes, Event::Letter { from, to, letter: letter.clone() });
         }
@@ -311,9 +375,11 @@ impl World {
             return Ok(());
         }
         let sender = self.nodes[from].id;
-        self.tell(to, |names| {
-            format!("reads from {}: {}", names.node(sender), wire::describe(&letter, names))
-        });
+        if !wire::is_beat(&letter) {
+            self.tell(to, |names| {
+                format!("reads from {}: {}", names.node(sender), wire::describe(&letter, names))
+            });
+        }
         self.input(to, wire::arrives(sender, letter))
     }
 
@@ -396,7 +462,7 @@ impl World {
                 self.watch.starts(&self.nodes[n], life, key, self.now, &self.story.names)?;
             }
             self.announce(n, e, key);
-            self.watch.lives(&self.nodes[n], &self.story.names)?;
+            self.lives(n)?;
         }
         let result = match then {
             Then::Silence => return Ok(()),
@@ -407,6 +473,12 @@ impl World {
         let input = Input::Answered { call: call.id, key: key.clone(), result };
         self.queue.push(at, Event::Input { node: n, life, input });
         Ok(())
+    }
+
+    /// Something may live that did not live before.
+    pub fn lives(&mut self, n: usize) -> Verdict {
+        self.watch.lives(&self.nodes[n], &self.story.names)?;
+        if self.misled { Ok(()) } else { self.watch.lives_once(&self.nodes, &self.story.names) }
     }
 
     /// An engine tells how an instance is now: after what it told before, unless that is lost.
