@@ -126,7 +126,7 @@ fn image(key: &str) -> ImageSpec {
         image: format!("/bin/{key}"),
         engines: Vec::new(),
         replicas: Replicas::Count(1),
-        need: Need::nothing(),
+        need: Need::nothing().into(),
         params: Params::default(),
         run: Run::Service,
         after: Vec::new(),
@@ -163,14 +163,15 @@ fn with_dongle(image: ImageSpec) -> ImageSpec {
 }
 
 fn needing(name: &str, take: Take, image: ImageSpec) -> ImageSpec {
-    let has = Need::Has(Requirement { name: name.into(), kind: None, take });
-    ImageSpec { need: Need::All(vec![image.need, has]), ..image }
+    let has = Need::Has(Requirement { take, ..Requirement::named(name) });
+    ImageSpec { need: Need::All(vec![image.need.into(), has]).into(), ..image }
 }
 
 /// What an image asks of its node.
 pub fn requirements(need: &Need) -> Vec<&Requirement> {
     match need {
-        Need::All(all) => all.iter().flat_map(requirements).collect(),
+        Need::All(all) | Need::Any(all) => all.iter().flat_map(requirements).collect(),
+        Need::Not(_) => Vec::new(),
         Need::Has(requirement) => vec![requirement],
     }
 }
