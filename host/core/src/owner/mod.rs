@@ -257,7 +257,8 @@ fn revert(draft: &mut Draft<'_>, record: &mut ServiceRecord, previous: &Revision
     reissue_outdated(draft, record);
 }
 
-/// New attempts, where they are, for the slots whose image was changed since theirs was made.
+/// New attempts, where they are, for the slots whose image was changed since theirs was made; one that may no longer
+/// run on its engine is to be placed anew.
 fn reissue_outdated(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
     for slot in slots_of(record) {
         let since = record.revision.since(&slot.image);
@@ -265,6 +266,10 @@ fn reissue_outdated(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         let Some(assigned) = assigned.filter(|assigned| assigned.from.is_none()).cloned() else { continue };
         record.ended.remove(&slot);
         dismiss(record, &slot);
+        let image = record.revision.spec.image(&slot.image);
+        if image.is_some_and(|image| !image.engines.is_empty() && !image.engines.contains(&assigned.engine)) {
+            continue;
+        }
         let fence = draft.draw_fence(record.stamp.epoch);
         record.slots.insert(slot, Assignment { fence, revision: since, ..assigned });
     }
@@ -294,7 +299,8 @@ fn delete(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
 fn take_on(draft: &mut Draft<'_>, duty: Duty) -> Answer {
     draft.change_standing(|standing| standing.duty = duty);
     mail::beat_soon(draft);
-    draft.room = true;
+    // decided one step later, when the new duty is part of the outlook
+    draft.core.waiting.iter().for_each(|service| draft.wake(*service, draft.now));
     Answer::Done
 }
 
