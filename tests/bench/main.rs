@@ -10,6 +10,7 @@ mod idle;
 mod latency;
 mod load;
 mod memory;
+mod placement;
 mod proc;
 mod prototype_run;
 mod sample;
@@ -20,13 +21,14 @@ mod subject;
 use std::{env, fs, process::ExitCode};
 
 /// What can be measured, in the order of a whole run.
-const FIGURES: [(&str, fn()); 6] = [
+const FIGURES: [(&str, fn()); 7] = [
     ("latency", latency::print),
     ("fsyncs", fsyncs::print),
     ("load", load::print),
     ("start", start::print),
     ("memory", memory::print),
     ("idle", idle::print),
+    ("placement", placement::print),
 ];
 
 fn main() -> ExitCode {

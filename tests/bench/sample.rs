@@ -15,7 +15,7 @@ impl Sample {
         self.quantile(0.5)
     }
 
-    fn quantile(&self, part: f64) -> f64 {
+    pub fn quantile(&self, part: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         let last = sorted.len().checked_sub(1).expect("something was measured");

@@ -44,8 +44,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("plugins/process/shim", &[]),
     ("plugins/mock", &["motey-plugin-api"]),
     ("plugins/host-facts", &["motey-plugin-api"]),
-    // for the watched node alone
-    ("tests", &["motey-daemon", "motey-process-shim"]),
+    // for the watched node, and for the bench of placement
+    ("tests", &["motey-core", "motey-daemon", "motey-process-shim"]),
 ];
 
 /// The table of contents that a stranger sees first.

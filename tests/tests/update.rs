@@ -144,6 +144,29 @@ fn a_program_whose_image_did_not_change_keeps_its_process() {
 }
 
 #[test]
+fn an_image_may_go_to_another_engine() {
+    let node = NodeUnderTest::builder().plugins(&["mock", "process"]).start();
+    node.wait_engine("mock");
+    node.wait_engine("process");
+    let name = node.unique("engine");
+    let image = "name: sleep, key: app, engine: mock, parameters: { command: [\"86400\"] }";
+    let blueprint = format!("service_name: {name}\nimages: [{{ {image} }}]\n");
+    let id = deploy(&node, &blueprint);
+    node.http().update(&id, &blueprint.replace("mock", "process")).expect(202);
+    let service = node.wait_state(&id, "RUNNING");
+    assert_eq!(service["images"][0]["engine"], "process", "{service:#}");
+    wait_for(SOON, || match node.mock().instances() {
+        left if left.is_empty() => Ok(()),
+        left => Err(format!("nothing is left on the old engine; there is {left:#?}")),
+    });
+    node.http().delete(&format!("/v1/service/{id}")).expect(202);
+    wait_for(SOON, || match node.service(&id) {
+        service if service["state"] == "TERMINATED" => Ok(()),
+        service => Err(format!("its program is gone; it is {service:#}")),
+    });
+}
+
+#[test]
 fn a_cordon_is_kept_over_a_restart_and_lets_alone_what_runs() {
     let mut node = NodeUnderTest::builder().plugins(&["mock"]).start();
     let name = node.unique("cordon");

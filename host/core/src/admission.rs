@@ -2,7 +2,8 @@
 
 use crate::capability::Lease;
 use crate::draft::Draft;
-use crate::needs::{Offer, satisfy};
+use crate::mutant::{self, Mutant};
+use crate::needs::{Offer, Taken, satisfy};
 use crate::reason::Reason;
 use crate::record::InstanceKey;
 use crate::spec::ImageSpec;
@@ -18,7 +19,9 @@ pub(crate) fn admit(
 ) -> Result<Vec<Lease>, Vec<Reason>> {
     let capabilities = draft.core.offered();
     let credit = draft.held_by_slot(key.service, &key.slot);
-    let offer = Offer { capabilities: &capabilities, held: draft.held(), credit: &credit };
+    let nothing = Taken::new();
+    let held = if mutant::is(Mutant::GrantTwice) { &nothing } else { draft.held() };
+    let offer = Offer { capabilities: &capabilities, held, credit: &credit };
     let taken = satisfy(&image.need, &offer)?;
     let lease = |(of, amount)| Lease { of, amount, holder: key.clone() };
     Ok(taken.into_iter().map(lease).collect())

@@ -96,10 +96,9 @@ impl Directory {
     /// Has a node take nothing new for that reason, or whatever fits again.
     pub fn close(&mut self, node: NodeId, why: Option<Reason>) {
         let Ok(place) = self.find(node) else { return };
-        if why.is_none() {
-            self.open.insert(place)
-        } else {
-            self.open.remove(place)
+        match why {
+            None => self.open.insert(place),
+            Some(_) => self.open.remove(place),
         }
         self.nodes[place].closed = why;
     }

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::capability::{CapId, Lease};
+use crate::capability::{CapId, Capability, Lease, Supply};
 use crate::id::{EngineName, Millis, NodeId, ServiceId};
 use crate::instance::{Instance, Observed};
 use crate::keyed::Keyed;
@@ -14,6 +14,7 @@ use crate::membership::{Outlook, Peer, Standing, Watch};
 use crate::needs::Taken;
 use crate::peer::{Letter, PeerMessage};
 use crate::placement::Facts;
+use crate::reason::{Code, Reason};
 use crate::record::{Fence, Incarnation, InstanceKey, Revision, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
 use crate::state::{Core, Engine};
@@ -37,6 +38,7 @@ pub(crate) struct Draft<'a> {
     heard: Keyed<Option<Observed>>,
     holds: BTreeMap<(ServiceId, NodeId), Stamp>,
     peers: BTreeMap<NodeId, Peer>,
+    given: Option<BTreeMap<NodeId, Taken>>,
     watch: Option<Watch>,
     refused: BTreeSet<(ServiceId, SlotId, NodeId)>,
     marks: Vec<Mark>,
@@ -71,6 +73,7 @@ impl<'a> Draft<'a> {
             heard: Keyed::default(),
             holds: BTreeMap::new(),
             peers: BTreeMap::new(),
+            given: None,
             watch: None,
             refused: BTreeSet::new(),
             marks: Vec::new(),
@@ -121,6 +124,7 @@ impl<'a> Draft<'a> {
         self.marks.extend(holds.map(|((service, node), stamp)| Mark::Holds(service, node, stamp)));
         let peers = std::mem::take(&mut self.peers).into_iter();
         self.marks.extend(peers.map(|(node, peer)| Mark::Peer(node, Box::new(peer))));
+        self.marks.extend(self.given.take().map(Mark::Given));
         self.marks.extend(self.watch.take().map(|watch| Mark::Watch(Box::new(watch))));
         if self.fences > self.core.fences {
             self.marks.push(Mark::Fences(self.fences));
@@ -376,25 +380,50 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Every node that takes on something new, this one first.
-    pub fn facts(&self) -> Vec<Facts<'a>> {
-        let usable = &self.outlook().usable;
-        let own = usable.contains(&self.me()).then(|| Facts {
+    /// What this node knows of itself; `None` while it takes on nothing new.
+    pub fn own_facts(&self) -> Option<Facts<'a>> {
+        self.outlook().usable.contains(&self.me()).then(|| Facts {
             node: self.me(),
             capabilities: self.core.offered(),
             engines: &self.core.engines,
             held: self.held().clone(),
-        });
-        let others = usable.iter().filter_map(|node| {
-            let facts = self.core.membership.peers.get(node)?.facts.as_ref()?;
-            Some(Facts {
-                node: *node,
-                capabilities: facts.capabilities.iter().collect(),
-                engines: &facts.engines,
-                held: facts.held.clone(),
-            })
-        });
-        own.into_iter().chain(others).collect()
+        })
+    }
+
+    /// What was given away on other nodes since they told their facts.
+    pub fn given(&self) -> &BTreeMap<NodeId, Taken> {
+        self.given.as_ref().unwrap_or(&self.core.given)
+    }
+
+    pub fn give(&mut self, node: NodeId, taken: &Taken) {
+        let given = self.given.get_or_insert_with(|| self.core.given.clone()).entry(node).or_default();
+        taken.iter().for_each(|(of, amount)| *given.entry(of.clone()).or_default() += amount);
+    }
+
+    /// Whether any of these, on that node, is for one instance alone.
+    pub fn is_exclusive<'c>(&self, node: NodeId, mut ids: impl Iterator<Item = &'c CapId>) -> bool {
+        let peer = self.core.membership.peers.get(&node).and_then(|peer| peer.facts.as_ref());
+        let theirs = || peer.into_iter().flat_map(|facts| &facts.capabilities);
+        let is = |id: &CapId, it: &Capability| it.id == *id && it.supply == Supply::Exclusive;
+        ids.any(|id| match node == self.me() {
+            true => self.core.capabilities().any(|it| is(id, it)),
+            false => theirs().any(|it| is(id, it)),
+        })
+    }
+
+    /// Why a node does not get a slot, where it refused it a moment ago.
+    pub fn refusal(&self, service: ServiceId, slot: &SlotId, node: NodeId) -> Option<Reason> {
+        let text = "it was refused a moment ago, and is offered again soon";
+        self.refuses(service, slot, node).then(|| Reason::new(Code::WaitingAdmission, text))
+    }
+
+    /// The nodes that did so.
+    pub fn refusals(&self, service: ServiceId, slot: &SlotId) -> BTreeMap<NodeId, Reason> {
+        let least = (service, slot.clone(), NodeId(uuid::Uuid::nil()));
+        let of = |key: &&(ServiceId, SlotId, NodeId)| key.0 == service && key.1 == *slot;
+        let before = self.core.refused.range(least.clone()..).map(|(key, _)| key).take_while(of);
+        let nodes = before.chain(self.refused.range(least..).take_while(of)).map(|(_, _, node)| *node);
+        nodes.filter_map(|node| Some((node, self.refusal(service, slot, node)?))).collect()
     }
 
     pub fn refuses(&self, service: ServiceId, slot: &SlotId, node: NodeId) -> bool {

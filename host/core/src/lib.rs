@@ -25,6 +25,10 @@ pub mod instance;
 mod keyed;
 mod mail;
 mod membership;
+#[cfg(feature = "mutants")]
+pub mod mutant;
+#[cfg(not(feature = "mutants"))]
+mod mutant;
 mod needs;
 mod owner;
 pub mod peer;

@@ -248,8 +248,11 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
     }
 }
 
-/// What changed about this node is told, and looked at, at once.
+/// What changed about this node is told, and looked at, at once. A node that stands alone has nobody to tell.
 pub(crate) fn beat_soon(draft: &mut Draft<'_>) {
+    if !draft.core.is_in_cluster() {
+        return;
+    }
     let watch = Watch { last_beat: None, ..draft.watch().clone() };
     draft.set_watch(watch);
 }

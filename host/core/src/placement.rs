@@ -9,7 +9,7 @@ use crate::reason::{Code, Reason};
 use crate::spec::ImageSpec;
 use crate::state::Engine;
 
-/// What is known of a node that could run something.
+/// What a node knows of itself when it could run something.
 pub(crate) struct Facts<'a> {
     pub node: NodeId,
     pub capabilities: Vec<&'a Capability>,
@@ -23,37 +23,17 @@ pub(crate) struct Facts<'a> {
 pub(crate) struct Choice {
     pub node: NodeId,
     pub engine: EngineName,
+    pub taken: Taken,
 }
 
-/// The first node of `candidates` that satisfies the image; beside each is what the image's slot holds there already.
-/// What it takes beyond that is put down in that node's facts, so that the next slot is placed beside it.
+/// Whether this node satisfies the image; `credit` is what the image's slot holds already.
 ///
 /// # Errors
-/// Why none of them fits.
-pub(crate) fn choose<'f, 'a: 'f>(
-    image: &ImageSpec,
-    candidates: impl IntoIterator<Item = (&'f mut Facts<'a>, Taken)>,
-) -> Result<Choice, Vec<Reason>> {
-    let mut why_not = Vec::new();
-    for (facts, credit) in candidates {
-        match examine(image, facts, &credit) {
-            Ok((engine, taken)) => {
-                for (of, amount) in taken {
-                    let own = credit.get(&of).copied().unwrap_or(0);
-                    *facts.held.entry(of).or_default() += amount.saturating_sub(own);
-                }
-                return Ok(Choice { node: facts.node, engine });
-            }
-            Err(reasons) => why_not.extend(reasons),
-        }
-    }
-    Err(why_not)
-}
-
-fn examine(image: &ImageSpec, facts: &Facts<'_>, credit: &Taken) -> Result<(EngineName, Taken), Vec<Reason>> {
+/// Why it does not.
+pub(crate) fn examine(image: &ImageSpec, facts: &Facts<'_>, credit: &Taken) -> Result<Choice, Vec<Reason>> {
     let offer = Offer { capabilities: &facts.capabilities, held: &facts.held, credit };
     match (engine_for(image, facts.engines), satisfy(&image.need, &offer)) {
-        (Ok(engine), Ok(taken)) => Ok((engine, taken)),
+        (Ok(engine), Ok(taken)) => Ok(Choice { node: facts.node, engine, taken }),
         (engine, taken) => {
             let mut reasons: Vec<Reason> = engine.err().into_iter().collect();
             reasons.extend(taken.err().into_iter().flatten());

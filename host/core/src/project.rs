@@ -6,8 +6,7 @@
 use crate::draft::Draft;
 use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId};
 use crate::instance::{Observed, Seen};
-use crate::owner::{why_nowhere, why_waiting};
-use crate::placement::Facts;
+use crate::owner::{Market, why_nowhere, why_waiting};
 use crate::reason::{Code, Reason};
 use crate::record::{Desired, Ended, Fence, ServiceRecord, SlotId};
 use crate::spec::ImageSpec;
@@ -116,13 +115,13 @@ struct View<'a> {
     record: &'a ServiceRecord,
     has_failed: bool,
     draft: Draft<'a>,
-    facts: Option<Vec<Facts<'a>>>,
+    market: Option<Market<'a>>,
 }
 
 impl<'a> View<'a> {
     fn new(core: &'a Core, record: &'a ServiceRecord) -> Self {
         let draft = Draft::new(core, Millis(0));
-        Self { core, record, has_failed: record.has_failed(), draft, facts: None }
+        Self { core, record, has_failed: record.has_failed(), draft, market: None }
     }
 
     fn image(&mut self, key: &ImageKey) -> ImageStatus {
@@ -165,13 +164,13 @@ impl<'a> View<'a> {
     }
 
     fn why_nowhere(&mut self, image: &ImageSpec) -> Option<Reason> {
-        let facts = self.facts.get_or_insert_with(|| self.draft.facts());
-        why_nowhere(&self.draft, self.record, image, facts)
+        let market = self.market.get_or_insert_with(|| Market::of(&self.draft));
+        why_nowhere(&self.draft, self.record, image, market)
     }
 
     fn why_waiting(&mut self, slot: &SlotId) -> Option<Reason> {
-        let facts = self.facts.get_or_insert_with(|| self.draft.facts());
-        why_waiting(&self.draft, self.record, slot, facts)
+        let market = self.market.get_or_insert_with(|| Market::of(&self.draft));
+        why_waiting(&self.draft, self.record, slot, market)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The figures an operator may set: how long to wait before the next try, when to give up, when a node counts as dead.
 
 use crate::id::Millis;
+use crate::mutant::{self, Mutant};
 
 /// The figures that an operator may set. All spans are milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +49,9 @@ impl Default for Tuning {
 impl Tuning {
     /// The wait before the `attempt`-th new try, counted from 1.
     pub(crate) fn delay(&self, attempt: u32) -> u64 {
+        if mutant::is(Mutant::NoBackoff) {
+            return 0;
+        }
         let doublings = attempt.saturating_sub(1).min(32);
         self.restart_delay.saturating_mul(1 << doublings).min(self.restart_delay_most)
     }

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::capability::{CapId, Capability, Lease};
+use crate::directory::Directory;
 use crate::id::{EngineName, Millis, NodeId, ServiceId};
 use crate::instance::{Instance, Observed, Seen};
 use crate::keyed::Keyed;
-use crate::membership::{BEATS, Membership, Outlook, Standing};
+use crate::membership::{BEATS, Membership, Outlook, Peer, Standing, Watch};
 use crate::needs::Taken;
 use crate::peer::{Duty, NodeFacts};
+use crate::reason::{Code, Reason};
 use crate::record::{Incarnation, InstanceKey, Revision, ServiceRecord, SlotId, Stamp};
 use crate::restart::Tuning;
 use crate::run::Run;
@@ -52,9 +54,12 @@ pub struct Core {
     pub(crate) refused: BTreeMap<(ServiceId, SlotId, NodeId), Millis>,
     pub(crate) holds: BTreeMap<(ServiceId, NodeId), Stamp>,
     pub(crate) membership: Membership,
+    pub(crate) given: BTreeMap<NodeId, Taken>,
 
     // derived from the above
     pub(crate) held: Taken,
+    /// The other nodes by what they offer.
+    pub(crate) directory: Directory,
     pub(crate) waiting: BTreeSet<ServiceId>,
 
     pub(crate) due: BTreeSet<(Millis, ServiceId)>,
@@ -120,6 +125,8 @@ impl Core {
             refused: BTreeMap::new(),
             holds: BTreeMap::new(),
             membership: Membership::default(),
+            given: BTreeMap::new(),
+            directory: Directory::default(),
             held: Taken::new(),
             waiting: BTreeSet::new(),
             due: BTreeSet::new(),
@@ -164,6 +171,9 @@ impl Core {
         let alone = all.iter().all(|node| *node == self.me.node);
         self.membership.members = if alone { BTreeSet::new() } else { all.clone() };
         self.membership.peers.retain(|node, _| all.contains(node));
+        for node in self.directory.nodes().filter(|node| !all.contains(node)).collect::<Vec<_>>() {
+            self.directory.remove(node);
+        }
         for node in self.membership.members.iter().filter(|node| **node != self.me.node) {
             self.membership.peers.entry(*node).or_default();
         }
@@ -291,8 +301,9 @@ impl Core {
             Mark::Heard(key, Some(observed)) => self.heard.insert(&key, *observed),
             Mark::Heard(key, None) => drop(self.heard.remove(&key)),
             Mark::Holds(service, node, stamp) => drop(self.holds.insert((service, node), stamp)),
-            Mark::Peer(node, peer) => drop(self.membership.peers.insert(node, *peer)),
-            Mark::Watch(watch) => self.membership.watch = *watch,
+            Mark::Peer(node, peer) => self.know(node, *peer),
+            Mark::Given(given) => self.given = given,
+            Mark::Watch(watch) => self.look_out(*watch),
             Mark::Fences(n) => self.fences = n,
             Mark::Calls(n) => self.calls = n,
             Mark::Refused(service, slot, node, until) => {
@@ -309,6 +320,43 @@ impl Core {
                 self.refused.retain(|_, at| *at > until);
             }
         }
+    }
+
+    fn know(&mut self, node: NodeId, peer: Peer) {
+        let before = self.membership.peers.get(&node).and_then(|peer| peer.facts.as_ref());
+        if let Some(facts) =
+            peer.facts.as_ref().filter(|facts| before.is_none_or(|it| !Arc::ptr_eq(it, facts)))
+        {
+            self.directory.update(node, Arc::clone(facts));
+            self.directory.close(node, self.closed(node));
+            self.given.remove(&node);
+        }
+        self.membership.peers.insert(node, peer);
+    }
+
+    fn look_out(&mut self, watch: Watch) {
+        let changed = watch.outlook != self.membership.watch.outlook;
+        self.membership.watch = watch;
+        if changed {
+            for node in self.directory.nodes().collect::<Vec<_>>() {
+                self.directory.close(node, self.closed(node));
+            }
+        }
+    }
+
+    /// Why another node gets nothing new.
+    fn closed(&self, node: NodeId) -> Option<Reason> {
+        let outlook = &self.membership.watch.outlook;
+        if outlook.usable.contains(&node) {
+            return None;
+        }
+        let text = match () {
+            () if outlook.is_forgotten(node) => "it was forgotten",
+            () if !outlook.heard.contains(&node) => "it is not heard",
+            () if outlook.draining.contains(&node) => "it is being drained",
+            () => "it is cordoned, or has a twin",
+        };
+        Some(Reason::new(Code::WaitingNode, text))
     }
 
     fn remember(&mut self, record: &Arc<ServiceRecord>) {

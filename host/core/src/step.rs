@@ -36,6 +36,7 @@ use crate::capability::{Capability, Lease};
 use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
 use crate::instance::{Instance, Observed};
 use crate::membership::{Peer, Standing, Watch};
+use crate::needs::Taken;
 use crate::peer::{Duty, Letter};
 use crate::reason::Reason;
 use crate::record::{Incarnation, InstanceKey, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp};
@@ -432,6 +433,8 @@ pub(crate) enum Mark {
     Holds(ServiceId, NodeId, Stamp),
     /// What is known of another node.
     Peer(NodeId, Box<Peer>),
+    /// What was given away on other nodes since they told their facts.
+    Given(BTreeMap<NodeId, Taken>),
     /// How this node watches the others.
     Watch(Box<Watch>),
     /// Numbers up to this are used in fences.

@@ -43,14 +43,21 @@ fn why_not(entry: &Entry, ask: &Ask<'_>, who: &str) -> Vec<Reason> {
 
 fn needs(entry: &Entry, ask: &Ask<'_>, who: &str) -> Vec<Reason> {
     let capabilities: Vec<_> = entry.facts.capabilities.iter().collect();
-    let mut held = entry.facts.held.clone();
-    for (of, amount) in ask.given.get(&entry.node).into_iter().flatten() {
-        let held = held.entry(of.clone()).or_default();
-        *held = held.saturating_add(*amount);
-    }
-    let nothing = Taken::new();
-    let credit = ask.credit.get(&entry.node).unwrap_or(&nothing);
-    let offer = Offer { capabilities: &capabilities, held: &held, credit };
+    let held = used(entry, ask);
+    let offer = Offer { capabilities: &capabilities, held: &held, credit: &Taken::new() };
     let lists: Vec<_> = ask.images.iter().map(|image| image.need.goals()).collect();
     if Search::default().fits(&lists, &offer) { Vec::new() } else { unmet(&lists, &offer, who) }
+}
+
+/// What is used there as the asker sees it: what he holds is free, what he gave away since is not.
+fn used(entry: &Entry, ask: &Ask<'_>) -> Taken {
+    let mut used = entry.facts.held.clone();
+    for (of, own) in ask.credit.get(&entry.node).into_iter().flatten() {
+        used.entry(of.clone()).and_modify(|used| *used = used.saturating_sub(*own));
+    }
+    for (of, given) in ask.given.get(&entry.node).into_iter().flatten() {
+        let used = used.entry(of.clone()).or_default();
+        *used = used.saturating_add(*given);
+    }
+    used
 }

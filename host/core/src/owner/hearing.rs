@@ -66,7 +66,7 @@ fn hear_of(draft: &mut Draft<'_>, from: NodeId, before: &Arc<ServiceRecord>, rep
     conclude(draft, &mut record);
     let news = record != **before || has_sequel(before);
     if news && record.waits() && draft.outlook().decides() {
-        place(draft, &mut record, &mut draft.facts());
+        place(draft, &mut record);
     }
     if decides || draft.attempts() > attempts {
         durability = Durability::Power;

@@ -4,6 +4,8 @@
 //! What clients ask is done here; what follows from the state of the world in `tending`, level-triggered.
 
 mod hearing;
+mod market;
+mod order;
 mod placing;
 mod tending;
 
@@ -14,6 +16,7 @@ use crate::draft::Draft;
 use crate::id::{ImageKey, NodeId, ServiceId, ServiceName};
 use crate::mail;
 use crate::peer::{Duty, PeerMessage};
+use crate::reason::Reason;
 use crate::record::{
     Assignment, Desired, Dismissed, Ended, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
@@ -22,7 +25,8 @@ use crate::step::{Answer, Durability, EventKind, Refusal, Request};
 use crate::succession::fill_line;
 
 pub(crate) use hearing::hear;
-use placing::place;
+pub(crate) use market::Market;
+use placing::{place, place_in};
 pub(crate) use placing::{place_waiting, why_nowhere, why_waiting};
 pub(crate) use tending::{offer, tend, tend_whole};
 
@@ -66,12 +70,21 @@ fn deploy(
     let mut record = first_record(draft, id, name, spec);
     fill_line(draft, &mut record);
     draft.tell(id, None, EventKind::Deployed, format!("deployed as {name}"));
-    let unmet = place(draft, &mut record, &mut draft.facts());
-    if reject_unplaceable && !unmet.is_empty() {
-        return Err(Refusal::Unplaceable(unmet));
+    let mut market = Market::of(draft);
+    place_in(draft, &mut record, &mut market);
+    if reject_unplaceable {
+        all_placed(draft, &record, &mut market)?;
     }
     publish(draft, record, Durability::Power);
     Ok(Answer::Accepted(id))
+}
+
+fn all_placed(draft: &Draft<'_>, record: &ServiceRecord, market: &mut Market<'_>) -> Result<(), Refusal> {
+    let waiting = record.unassigned().filter_map(|slot| why_waiting(draft, record, &slot, market));
+    let mut unmet: BTreeSet<Reason> = waiting.collect();
+    let nowhere = record.everywhere().filter(|image| record.wanted_of(&image.key).next().is_none());
+    unmet.extend(nowhere.filter_map(|image| why_nowhere(draft, record, image, market)));
+    if unmet.is_empty() { Ok(()) } else { Err(Refusal::Unplaceable(unmet.into_iter().collect())) }
 }
 
 fn first_record(draft: &Draft<'_>, id: ServiceId, name: &ServiceName, spec: &Arc<Spec>) -> ServiceRecord {
@@ -109,7 +122,7 @@ fn start(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
     record.desired = Desired::Running;
     record.ended.clear();
     draft.tell(id, None, EventKind::StartAsked, "asked to run");
-    place(draft, &mut record, &mut draft.facts());
+    place(draft, &mut record);
     publish(draft, record, Durability::Power);
     Ok(Answer::Accepted(id))
 }
@@ -133,7 +146,7 @@ fn restart(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
     record.desired = Desired::Running;
     record.ended.clear();
     draft.tell(id, None, EventKind::RestartAsked, "asked for new instances");
-    place(draft, &mut record, &mut draft.facts());
+    place(draft, &mut record);
     publish(draft, record, Durability::Power);
     Ok(Answer::Accepted(id))
 }
@@ -196,7 +209,7 @@ fn revise(draft: &mut Draft<'_>, mut record: ServiceRecord, had_failed: bool) {
     }
     draft.keep(record.id, None);
     reissue_outdated(draft, &mut record);
-    place(draft, &mut record, &mut draft.facts());
+    place(draft, &mut record);
     publish(draft, record, Durability::Power);
 }
 
@@ -244,7 +257,8 @@ fn revert(draft: &mut Draft<'_>, record: &mut ServiceRecord, previous: &Revision
     reissue_outdated(draft, record);
 }
 
-/// New attempts, where they are, for the slots whose image was changed since theirs was made.
+/// New attempts, where they are, for the slots whose image was changed since theirs was made; one that may no longer
+/// run on its engine is to be placed anew.
 fn reissue_outdated(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
     for slot in slots_of(record) {
         let since = record.revision.since(&slot.image);
@@ -252,6 +266,10 @@ fn reissue_outdated(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         let Some(assigned) = assigned.filter(|assigned| assigned.from.is_none()).cloned() else { continue };
         record.ended.remove(&slot);
         dismiss(record, &slot);
+        let image = record.revision.spec.image(&slot.image);
+        if image.is_some_and(|image| !image.engines.is_empty() && !image.engines.contains(&assigned.engine)) {
+            continue;
+        }
         let fence = draft.draw_fence(record.stamp.epoch);
         record.slots.insert(slot, Assignment { fence, revision: since, ..assigned });
     }
@@ -281,7 +299,8 @@ fn delete(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
 fn take_on(draft: &mut Draft<'_>, duty: Duty) -> Answer {
     draft.change_standing(|standing| standing.duty = duty);
     mail::beat_soon(draft);
-    draft.room = true;
+    // decided one step later, when the new duty is part of the outlook
+    draft.core.waiting.iter().for_each(|service| draft.wake(*service, draft.now));
     Answer::Done
 }
 

@@ -5,12 +5,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::placing::{confirms, is_pinned, open_to, place};
+use super::market::Market;
+use super::placing::{confirms, place};
 use super::{conclude, dismiss, owned, prove_revision, publish, reissue_outdated, slots_of};
 use crate::draft::Draft;
 use crate::id::{NodeId, ServiceId};
 use crate::instance::Observed;
-use crate::placement::choose;
 use crate::record::{
     Assignment, Desired, Dismissed, Former, InstanceKey, Place, Revision, ServiceRecord, SlotId,
 };
@@ -38,7 +38,7 @@ pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
     fill_line(draft, &mut record);
     if record != *before {
         conclude(draft, &mut record);
-        place(draft, &mut record, &mut draft.facts());
+        place(draft, &mut record);
         publish(draft, record, Durability::Power);
     }
 }
@@ -207,8 +207,11 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
         return;
     }
     let Some(image) = record.revision.spec.image(&slot.image).map(Arc::clone) else { return };
-    let mut facts = draft.facts();
-    let Ok(choice) = choose(&image, open_to(draft, record.id, slot, &mut facts)) else { return };
+    let mut market = Market::of(draft);
+    market.turn_to(record);
+    let Some(choice) = market.choose(draft, record, slot, &image, None) else { return };
+    let pinned = draft.is_exclusive(choice.node, choice.taken.keys());
+    market.give(draft, record, slot, &choice);
     if assigned.pinned {
         draft.tell(record.id, Some(slot), EventKind::Moved, format!("leaves node {}", assigned.node));
         return dismiss(record, slot);
@@ -225,7 +228,7 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
         engine: choice.engine,
         fence: draft.draw_fence(record.stamp.epoch),
         revision: record.revision.since(&slot.image),
-        pinned: is_pinned(&image, &facts),
+        pinned,
         from: Some(Box::new(Former { node, engine, fence, revision })),
     };
     record.slots.insert(slot.clone(), successor);
@@ -249,7 +252,7 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
             record.dismissed.insert(dismissal(&extra));
         } else if current && stays && !moving && extra.runs() {
             adopt(draft, record, &extra);
-        } else if beside || (assigned.is_none() && may_be_pinned(draft, record, slot)) {
+        } else if beside || (assigned.is_none() && holds_alone(draft, &extra)) {
             record.dismissed.insert(dismissal(&extra));
         }
     }
@@ -259,7 +262,7 @@ fn adopt(draft: &mut Draft<'_>, record: &mut ServiceRecord, extra: &Observed) {
     let slot = &extra.key.slot;
     let pinned = match record.slots.get(slot) {
         Some(assigned) => assigned.pinned,
-        None => may_be_pinned(draft, record, slot),
+        None => holds_alone(draft, extra),
     };
     let revision = record.revision.since(&slot.image);
     let Observed { node, engine, key, .. } = extra;
@@ -273,8 +276,9 @@ fn is_left(record: &ServiceRecord, slot: &SlotId) -> bool {
     record.dismissed.iter().any(|dismissed| dismissed.slot == *slot)
 }
 
-fn may_be_pinned(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId) -> bool {
-    record.revision.spec.image(&slot.image).is_some_and(|image| is_pinned(image, &draft.facts()))
+/// Whether an instance holds what one alone can have.
+fn holds_alone(draft: &Draft<'_>, observed: &Observed) -> bool {
+    draft.is_exclusive(observed.node, observed.takes.iter().map(|(of, _)| of))
 }
 
 /// What is heard of a slot beside the attempts that its record names.

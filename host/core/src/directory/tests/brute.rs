@@ -17,7 +17,7 @@ use crate::spec::{ImageSpec, Need, Requirement, Take};
 use crate::state::Engine;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4_096, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_024, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_best_node_is_found_whenever_there_is_one(

@@ -1,0 +1,103 @@
+//! Rules broken on order: shows that the simulator notices when one is missing.
+//!
+//! Without the feature `mutants` nothing of this is in the product: [`is`] is `false` then, and its callers are as
+//! if they did not ask. With it, one rule at a time is broken for the thread that says so.
+
+macro_rules! mutants {
+    ($($(#[$doc:meta])* $mutant:ident = $name:literal,)+) => {
+        /// A rule, named by what is done instead.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Mutant { $($(#[$doc])* $mutant,)+ }
+
+        #[cfg(feature = "mutants")]
+        impl Mutant {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$mutant,)+];
+
+            /// What it is called on a command line.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$mutant => $name,)+ }
+            }
+        }
+    };
+}
+
+mutants! {
+    /// Effects are handed out though nothing was written.
+    SkipCommit = "skip-commit",
+    /// A full disk is taken for a written one.
+    IgnoreFullDisk = "ignore-full-disk",
+    /// What is acknowledged survives the process, not the power.
+    AnswerUnsynced = "answer-unsynced",
+    /// A step that could not be written is not tried again.
+    ForgetDropped = "forget-dropped",
+    /// Admission does not look at what is held.
+    GrantTwice = "grant-twice",
+    /// Leases are given back when the stop is ordered, not when the end is seen.
+    FreeEarly = "free-early",
+    /// Leases are not given back.
+    KeepLeases = "keep-leases",
+    /// Two attempts get the same fence.
+    ReuseFence = "reuse-fence",
+    /// Fences of two lives are the same.
+    FenceWithoutLife = "fence-without-life",
+    /// What is dismissed is not written down.
+    ForgetDismissed = "forget-dismissed",
+    /// A dismissal is about a slot, not about one attempt.
+    DismissBySlot = "dismiss-by-slot",
+    /// A new attempt does not wait for the end of the one before.
+    OverlapAttempts = "overlap-attempts",
+    /// A report about an attempt is taken to be about the slot's present one.
+    ReportBySlot = "report-by-slot",
+    /// An engine that does not answer has lost its instances.
+    DownIsDead = "down-is-dead",
+    /// What failed is tried again without a look, and counts as done.
+    BelieveFailure = "believe-failure",
+    /// A failed removal counts as one.
+    GoneUnseen = "gone-unseen",
+    /// A call that succeeded and changed nothing is taken for done.
+    BelieveSuccess = "believe-success",
+    /// A slot that ended is not written down.
+    ForgetEnd = "forget-end",
+    /// What ended is started again at once.
+    NoBackoff = "no-backoff",
+    /// Nobody is told that something is free again.
+    NoReopen = "no-reopen",
+    /// A refused slot is not offered again.
+    ForgetRefused = "forget-refused",
+    /// A deleted id may be deployed again.
+    ReviveDeleted = "revive-deleted",
+    /// An old event is taken for news.
+    OldNews = "old-news",
+}
+
+#[cfg(feature = "mutants")]
+mod order {
+    use std::cell::Cell;
+
+    use super::Mutant;
+
+    thread_local! {
+        static BROKEN: Cell<Option<Mutant>> = const { Cell::new(None) };
+    }
+
+    impl Mutant {
+        /// From now on this thread's cores break that rule, and no other.
+        pub fn order(mutant: Option<Self>) {
+            BROKEN.set(mutant);
+        }
+    }
+
+    pub(crate) fn is(mutant: Mutant) -> bool {
+        BROKEN.get() == Some(mutant)
+    }
+}
+
+#[cfg(feature = "mutants")]
+pub(crate) use order::is;
+
+/// Whether that rule is broken here and now.
+#[cfg(not(feature = "mutants"))]
+pub(crate) const fn is(_: Mutant) -> bool {
+    false
+}

@@ -1,0 +1,220 @@
+//! A made-up engine: instances that live and die, and calls that go wrong on order. Outlives its node's process.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use motey_core::id::{EngineName, Millis};
+use motey_core::instance::{Exit, Instance, Seen};
+use motey_core::record::{InstanceKey, RevisionOrder};
+use motey_core::spec::ImageSpec;
+use motey_core::step::{Call, EngineError, EngineErrorKind, EngineOp, EngineState};
+
+use crate::queue::Time;
+
+/// What a call does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    Create,
+    Start,
+    Stop,
+    Destroy,
+    Inspect,
+}
+
+impl Verb {
+    pub const ALL: [Self; 5] = [Self::Create, Self::Start, Self::Stop, Self::Destroy, Self::Inspect];
+
+    pub fn of(op: &EngineOp) -> Self {
+        match op {
+            EngineOp::Create { .. } => Self::Create,
+            EngineOp::Start => Self::Start,
+            EngineOp::Stop { .. } => Self::Stop,
+            EngineOp::Destroy => Self::Destroy,
+            EngineOp::Inspect => Self::Inspect,
+        }
+    }
+}
+
+/// What goes wrong with the next call of a verb.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// It fails, and nothing was done.
+    Fails(EngineErrorKind),
+    /// It is done, and an error is answered.
+    DoneButFails(EngineErrorKind),
+    /// It is done, and nobody answers before the deadline.
+    DoneInSilence,
+    /// It hangs until the deadline, and is never done.
+    Hangs,
+    /// It is done so long after its deadline.
+    Late(Time),
+    /// It is answered only after so long.
+    Slow(Time),
+    /// It says that it is done, and shows that it is not.
+    Idle,
+    /// It says that it is done, shows what is expected, and did nothing.
+    Lies,
+    /// It is done, and what it led to ends at once.
+    DoneAndExits(i32),
+}
+
+/// One instance.
+#[derive(Clone, Debug)]
+pub struct Body {
+    pub seen: Seen,
+    pub image: Arc<ImageSpec>,
+    pub revision: RevisionOrder,
+    /// Somebody else had a hand in it.
+    pub meddled: bool,
+    handle: String,
+}
+
+impl Body {
+    /// Whether a process of it lives.
+    pub fn lives(&self) -> bool {
+        is_live(self.seen)
+    }
+}
+
+#[derive(Debug)]
+pub struct Engine {
+    pub name: EngineName,
+    /// It answers.
+    pub up: bool,
+    /// Until then it is kept down.
+    pub down_until: Time,
+    /// Until then what it tells is lost.
+    pub mute_until: Time,
+    /// Until then what it tells comes late.
+    pub late_until: Time,
+    /// What it told last arrives then; nothing that it tells later arrives earlier.
+    pub told: Time,
+    /// The same for whether it is there.
+    pub stated: Time,
+    pub bodies: BTreeMap<InstanceKey, Body>,
+    mishaps: BTreeMap<Verb, VecDeque<Mishap>>,
+    /// Until then it is at work on an instance; what is asked of it meanwhile waits.
+    busy: BTreeMap<InstanceKey, Time>,
+}
+
+/// The features that every engine here has.
+fn features() -> BTreeSet<String> {
+    ["command", "environment", "working_dir", "stop_signal"].map(String::from).into()
+}
+
+impl Engine {
+    pub fn new(name: EngineName) -> Self {
+        Self {
+            name,
+            up: true,
+            down_until: 0,
+            mute_until: 0,
+            late_until: 0,
+            told: 0,
+            stated: 0,
+            bodies: BTreeMap::new(),
+            mishaps: BTreeMap::new(),
+            busy: BTreeMap::new(),
+        }
+    }
+
+    /// The next call of that verb goes wrong.
+    pub fn spoil(&mut self, verb: Verb, mishap: Mishap) {
+        self.mishaps.entry(verb).or_default().push_back(mishap);
+    }
+
+    /// What goes wrong with this call.
+    pub fn mishap(&mut self, verb: Verb) -> Option<Mishap> {
+        self.mishaps.get_mut(&verb).and_then(VecDeque::pop_front)
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn calm(&mut self) {
+        self.mishaps.clear();
+        (self.down_until, self.mute_until, self.late_until) = (0, 0, 0);
+    }
+
+    /// When it is done with a call that it would do at `at`: one after the other for each instance.
+    pub fn slot(&mut self, key: &InstanceKey, at: Time) -> Time {
+        let done = self.busy.get(key).map_or(at, |busy| at.max(busy + 1));
+        self.busy.insert(key.clone(), done);
+        done
+    }
+
+    /// Does what is asked. Returns whether anything changed.
+    ///
+    /// # Errors
+    /// What a sound engine would answer.
+    pub fn perform(&mut self, call: &Call) -> Result<bool, EngineError> {
+        let key = &call.target.key;
+        let seen = self.bodies.get(key).map(|body| body.seen);
+        match (&call.op, seen) {
+            (EngineOp::Create { .. }, Some(_)) => return Err(error(EngineErrorKind::Conflict)),
+            (EngineOp::Create { image, revision }, None) => {
+                let handle = format!("{}-{}", key.slot, key.fence.n);
+                let (image, revision) = (Arc::clone(image), *revision);
+                let body = Body { seen: Seen::Created, image, revision, meddled: false, handle };
+                self.bodies.insert(key.clone(), body);
+            }
+            (_, None) => return Err(error(EngineErrorKind::NotFound)),
+            (EngineOp::Start, Some(Seen::Running)) => return Ok(false),
+            (EngineOp::Start, Some(_)) => self.show(key, Seen::Running),
+            (EngineOp::Stop { .. }, Some(seen)) if is_live(seen) => {
+                self.show(key, Seen::Exited(Exit { signal: Some(15), ..Exit::default() }));
+            }
+            (EngineOp::Destroy, Some(seen)) if is_live(seen) => return Err(error(EngineErrorKind::Conflict)),
+            (EngineOp::Destroy, Some(_)) => drop(self.bodies.remove(key)),
+            (EngineOp::Stop { .. } | EngineOp::Inspect, Some(_)) => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// An instance is something else from now on.
+    pub fn show(&mut self, key: &InstanceKey, seen: Seen) {
+        if let Some(body) = self.bodies.get_mut(key) {
+            body.seen = seen;
+        }
+    }
+
+    /// What it says of an instance; `None` when it has none.
+    pub fn view(&self, key: &InstanceKey, at: Millis) -> Option<Instance> {
+        self.bodies.get(key).map(|body| self.instance(key, body, at))
+    }
+
+    /// What it would say had it done what was asked.
+    pub fn pretend(&self, call: &Call, at: Millis) -> Option<Instance> {
+        let mut other = Self::new(self.name.clone());
+        other.bodies.extend(self.bodies.get_key_value(&call.target.key).map(|(k, b)| (k.clone(), b.clone())));
+        other.perform(call).ok().and_then(|_| other.view(&call.target.key, at))
+    }
+
+    /// Everything it has.
+    pub fn state(&self, at: Millis) -> EngineState {
+        let instances = self.bodies.iter().map(|(key, body)| self.instance(key, body, at)).collect();
+        EngineState::Up { features: features(), instances }
+    }
+
+    /// What it tells of one that it lost.
+    pub fn gone(&self, key: &InstanceKey, at: Millis) -> Instance {
+        let (key, engine) = (key.clone(), self.name.clone());
+        Instance { key, engine, handle: String::new(), revision: None, seen: Seen::Gone, message: None, at }
+    }
+
+    fn instance(&self, key: &InstanceKey, body: &Body, at: Millis) -> Instance {
+        let (engine, handle) = (self.name.clone(), body.handle.clone());
+        let (revision, seen) = (Some(body.revision), body.seen);
+        Instance { key: key.clone(), engine, handle, revision, seen, message: None, at }
+    }
+}
+
+pub fn is_live(seen: Seen) -> bool {
+    matches!(seen, Seen::Starting | Seen::Running | Seen::Paused | Seen::Stopping)
+}
+
+pub fn exited(code: i32) -> Seen {
+    Seen::Exited(Exit { code: Some(code), ..Exit::default() })
+}
+
+pub fn error(kind: EngineErrorKind) -> EngineError {
+    EngineError { kind, message: format!("{kind:?}") }
+}

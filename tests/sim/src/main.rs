@@ -1,0 +1,135 @@
+//! Long runs of the simulator, and the story of one seed.
+
+use std::ops::Range;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use motey_sim::plan::draw;
+use motey_sim::run::{explain, play, try_seed};
+
+const USAGE: &str = "usage: motey-sim [--nodes N] [--from K] [--seeds N] [--threads N] [--mutant NAME]
+       motey-sim [--nodes N] --seed S [--story | --whole]
+
+  --seeds N   runs so many seeds, from K on, and tells of the first that goes wrong
+  --seed S    runs one seed
+  --story     with the fewest events that lead to what goes wrong
+  --whole     with everything that happens
+  --mutant    with a broken rule; `list` names them (needs the feature `mutants`)
+  --nodes N   1 to 10; without it, by the seed";
+
+#[derive(Debug, Default)]
+struct Wanted {
+    nodes: Option<usize>,
+    from: u64,
+    seeds: u64,
+    threads: u64,
+    seed: Option<u64>,
+    story: bool,
+    whole: bool,
+    mutant: Option<String>,
+}
+
+fn main() -> ExitCode {
+    // a panic of the core is a finding like any other, and is told as one
+    std::panic::set_hook(Box::new(|_| {}));
+    let wanted = match parse(std::env::args().skip(1)) {
+        Ok(wanted) => wanted,
+        Err(why) => {
+            eprintln!("{why}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let fine = match wanted.seed {
+        Some(seed) => one(seed, &wanted),
+        None => many(&wanted),
+    };
+    if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn parse(mut args: impl Iterator<Item = String>) -> Result<Wanted, String> {
+    let mut wanted = Wanted { seeds: 1_000, threads: 2, ..Wanted::default() };
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or(format!("{arg} needs a value"));
+        let number = |text: String| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
+        match arg.as_str() {
+            "--nodes" => {
+                let nodes = number(value()?)?;
+                let fits = usize::try_from(nodes).ok().filter(|nodes| (1..=10).contains(nodes));
+                wanted.nodes = Some(fits.ok_or("1 to 10 nodes, no more")?);
+            }
+            "--from" => wanted.from = number(value()?)?,
+            "--seeds" => wanted.seeds = number(value()?)?,
+            "--threads" => wanted.threads = number(value()?)?.max(1),
+            "--seed" => wanted.seed = Some(number(value()?)?),
+            "--story" => wanted.story = true,
+            "--whole" => wanted.whole = true,
+            "--mutant" => wanted.mutant = Some(value()?),
+            _ => return Err(format!("{arg} means nothing")),
+        }
+    }
+    Ok(wanted)
+}
+
+fn nodes(seed: u64, wanted: &Wanted) -> usize {
+    wanted.nodes.unwrap_or_else(|| motey_sim::plan::nodes(seed))
+}
+
+fn one(seed: u64, wanted: &Wanted) -> bool {
+    let nodes = nodes(seed, wanted);
+    if wanted.whole {
+        let outcome = play(&draw(seed, nodes), true);
+        outcome.story.iter().for_each(|line| println!("{line}"));
+        println!("{:?}", outcome.figures);
+        return outcome.broken.is_none();
+    }
+    match explain(seed, nodes) {
+        None => println!("seed {seed} with {nodes} nodes is clean"),
+        Some(failure) if wanted.story => println!("{failure}"),
+        Some(failure) => println!("seed {seed}: {}: {}", failure.broken.rule, failure.broken.text),
+    }
+    explain(seed, nodes).is_none()
+}
+
+/// Every thread takes the seeds of its residue, and stops at the first that goes wrong anywhere below.
+fn many(wanted: &Wanted) -> bool {
+    let began = Instant::now();
+    let first_bad = AtomicU64::new(u64::MAX);
+    let range = wanted.from..wanted.from + wanted.seeds;
+    let ran: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..wanted.threads)
+            .map(|thread| {
+                let (range, first_bad) = (range.clone(), &first_bad);
+                scope.spawn(move || residue(range, thread, wanted, first_bad))
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or(0)).sum()
+    });
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{ran} seeds in {seconds:.1} s: {:.0} a second", ran as f64 / seconds);
+    match first_bad.into_inner() {
+        u64::MAX => true,
+        seed => {
+            if let Some(failure) = explain(seed, nodes(seed, wanted)) {
+                println!("{failure}");
+            }
+            false
+        }
+    }
+}
+
+fn residue(range: Range<u64>, thread: u64, wanted: &Wanted, first_bad: &AtomicU64) -> u64 {
+    let mut ran = 0;
+    for seed in
+        range.skip(usize::try_from(thread).unwrap_or(0)).step_by(usize::try_from(wanted.threads).unwrap_or(1))
+    {
+        if seed > first_bad.load(Ordering::Relaxed) {
+            break;
+        }
+        ran += 1;
+        if try_seed(seed, nodes(seed, wanted)).broken.is_some() {
+            first_bad.fetch_min(seed, Ordering::Relaxed);
+        }
+    }
+    ran
+}

@@ -1,0 +1,240 @@
+//! One node: a process around a core, between a disk, engines and devices that outlive it.
+//!
+//! [`Node::take`] is the loop that every node has (note, decide, commit, apply, effects), cut short where it dies.
+//! What its effects lead to is the world's.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use motey_core::capability::{CapId, Capability};
+use motey_core::id::{Millis, NodeId};
+use motey_core::record::Incarnation;
+use motey_core::step::{AskId, Effect, Input, Txn};
+use motey_core::{Core, Identity, Tuning};
+
+use crate::blueprint::{PODMAN, PROCESS, dongle, engine_name, memory, node_id};
+use crate::clock::Clock;
+use crate::dice::{Dice, mix};
+use crate::disk::Disk;
+use crate::engine::Engine;
+use crate::queue::Time;
+use crate::watch::{Broken, Verdict};
+use crate::wire;
+
+/// Later than every end.
+pub const NEVER: Time = Time::MAX;
+
+/// How long a decision that could not be written is put off.
+const COMMIT_RETRY: u64 = 2_000;
+
+#[derive(Debug)]
+pub struct Node {
+    pub number: usize,
+    pub id: NodeId,
+    pub clock: Clock,
+    pub disk: Disk,
+    pub engines: Vec<Engine>,
+    pub devices: Vec<Device>,
+    /// `None`: it is dead.
+    pub process: Option<Process>,
+    pub fuse: Option<Fuse>,
+    pub paused_until: Time,
+    /// A loss of power leaves the remains of its instances in their engines.
+    pub leaves_remains: bool,
+    /// It will never start again, and its disk is lost.
+    pub lost: bool,
+    tuning: Tuning,
+    lives: u64,
+}
+
+/// One life of it.
+#[derive(Debug)]
+pub struct Process {
+    pub core: Core,
+    pub life: u64,
+    /// What came while it was paused.
+    pub inbox: VecDeque<Input>,
+    pub wakes_at: Option<Time>,
+    /// What it was told of its devices last.
+    pub supply: BTreeMap<CapId, u64>,
+    /// Whom it meets at the broker, as it was told last.
+    pub met: Option<BTreeSet<NodeId>>,
+}
+
+/// Something that is offered, and can be away, or be less.
+#[derive(Debug)]
+pub struct Device {
+    pub capability: Capability,
+    pub away_until: Time,
+    /// In its place meanwhile.
+    pub instead: Option<Capability>,
+}
+
+/// How it is to die.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Death {
+    pub power: bool,
+    pub kept: usize,
+    pub calls_done: bool,
+    pub down: Time,
+}
+
+/// It dies after so many more points.
+#[derive(Clone, Copy, Debug)]
+pub struct Fuse {
+    pub left: u16,
+    pub death: Death,
+}
+
+/// What came of one input.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// What was committed.
+    pub txn: Option<Txn>,
+    /// Who is told that it could not be written.
+    pub unwritten: Option<Vec<AskId>>,
+    /// What was done before it died.
+    pub effects: Vec<Effect>,
+    pub died: Option<Death>,
+}
+
+impl Node {
+    pub fn new(seed: u64, number: usize, tuning: Tuning) -> Self {
+        let mut dice = Dice::new(mix(&[seed, 3, number as u64]));
+        let clock = Clock::new(0, dice.below(1 << 32), dice.between(900, 1_100));
+        let mut engines = vec![Engine::new(engine_name(PROCESS))];
+        if dice.percent(60) {
+            engines.push(Engine::new(engine_name(PODMAN)));
+        }
+        let mut offered = vec![memory(100)];
+        if dice.percent(80) {
+            offered.push(dongle("a"));
+        }
+        if dice.percent(25) {
+            offered.push(dongle("b"));
+        }
+        let device = |capability| Device { capability, away_until: 0, instead: None };
+        Self {
+            number,
+            id: node_id(seed, number),
+            clock,
+            disk: Disk::default(),
+            engines,
+            devices: offered.into_iter().map(device).collect(),
+            process: None,
+            fuse: None,
+            paused_until: 0,
+            leaves_remains: dice.percent(50),
+            lost: false,
+            tuning,
+            lives: 0,
+        }
+    }
+
+    /// A new life from the disk; it knows nothing of the world yet.
+    pub fn boot(&mut self, seed: u64) -> u64 {
+        self.lives += 1;
+        let life = self.lives;
+        let nonce = u32::try_from(mix(&[seed, 4, self.number as u64, life]) >> 32).unwrap_or(0);
+        let count = self.disk.next_count();
+        let me = Identity { node: self.id, incarnation: Incarnation { count, nonce } };
+        let core = wire::core(me, self.tuning, &self.disk.now);
+        let (inbox, supply) = (VecDeque::new(), BTreeMap::new());
+        self.process = Some(Process { core, life, inbox, wakes_at: None, supply, met: None });
+        life
+    }
+
+    pub fn life(&self) -> Option<u64> {
+        self.process.as_ref().map(|process| process.life)
+    }
+
+    pub fn boot_time(&self, now: Time) -> Millis {
+        self.clock.at(now)
+    }
+
+    /// What it offers at that moment.
+    pub fn offers(&self, now: Time) -> impl Iterator<Item = &Capability> {
+        self.devices.iter().filter_map(move |device| {
+            let away = now < device.away_until;
+            if away { device.instead.as_ref() } else { Some(&device.capability) }
+        })
+    }
+
+    /// Nothing goes wrong with it any more; what is away for good stays away.
+    pub fn calm(&mut self, now: Time) {
+        self.fuse = None;
+        self.disk.full_until = 0;
+        self.paused_until = self.paused_until.min(now);
+        for device in &mut self.devices {
+            device.away_until = if device.away_until == NEVER { NEVER } else { 0 };
+        }
+        self.engines.iter_mut().for_each(Engine::calm);
+    }
+
+    /// One input, as far as it gets; `judge` sees what is about to be written.
+    ///
+    /// # Errors
+    /// What `judge` says.
+    pub fn take(
+        &mut self,
+        input: &Input,
+        now: Time,
+        judge: impl FnOnce(&Self, &Txn) -> Verdict,
+    ) -> Result<Taken, Broken> {
+        let boot_time = self.clock.at(now);
+        let mut taken = Taken::default();
+        let Some(process) = &mut self.process else { return Ok(taken) };
+        process.note(input);
+        let step = process.core.decide(input, boot_time);
+        if burns(&mut self.fuse, &mut taken) {
+            return Ok(taken);
+        }
+        let txn = step.txn().clone();
+        judge(self, &txn)?;
+        let Some(process) = &mut self.process else { return Ok(taken) };
+        match step.commit(|txn| self.disk.write(txn, now)) {
+            Ok(committed) => {
+                taken.txn = Some(txn);
+                if burns(&mut self.fuse, &mut taken) {
+                    return Ok(taken);
+                }
+                for effect in process.core.apply(committed) {
+                    taken.effects.push(effect);
+                    if burns(&mut self.fuse, &mut taken) {
+                        return Ok(taken);
+                    }
+                }
+            }
+            Err((dropped, _full)) => {
+                process.core.postpone(&dropped, boot_time.after(COMMIT_RETRY));
+                taken.unwritten = Some(dropped.asks);
+            }
+        }
+        Ok(taken)
+    }
+}
+
+impl Process {
+    fn note(&mut self, input: &Input) {
+        if let Input::Capabilities { source, all } = input {
+            self.supply.retain(|of, _| of.source != *source);
+            self.supply.extend(all.iter().map(|it| (it.id.clone(), crate::blueprint::supply(it))));
+        }
+        self.core.note(input);
+    }
+}
+
+/// One point at which it could die is passed, or not.
+fn burns(fuse: &mut Option<Fuse>, taken: &mut Taken) -> bool {
+    match fuse {
+        Some(Fuse { left: 0, death }) => {
+            taken.died = Some(*death);
+            *fuse = None;
+            true
+        }
+        Some(fuse) => {
+            fuse.left -= 1;
+            false
+        }
+        None => false,
+    }
+}

@@ -1,0 +1,285 @@
+//! What must hold at every step, whatever goes wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use motey_core::id::{Millis, ServiceId};
+use motey_core::project::State;
+use motey_core::record::{Desired, Fence, InstanceKey, ServiceRecord, SlotId};
+use motey_core::step::{Call, Txn};
+
+use crate::blueprint::{Names, requirements, takes};
+use crate::disk::Contents;
+use crate::engine::{Body, Verb};
+use crate::node::Node;
+use crate::queue::Time;
+
+const MINUTE: Time = 60_000;
+
+/// An instance that is started again and again costs less.
+const CALLS_A_MINUTE: usize = 40;
+
+/// A start may reach its engine so much earlier than the one before it.
+const CALL_TAKES: u64 = 150;
+
+/// A rule that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Which one.
+    pub rule: &'static str,
+    /// What shows it.
+    pub text: String,
+}
+
+pub type Verdict = Result<(), Broken>;
+
+/// Holds, or says what does not.
+pub fn holds(rule: &'static str, is_so: bool, text: impl FnOnce() -> String) -> Verdict {
+    if is_so { Ok(()) } else { Err(Broken { rule, text: text() }) }
+}
+
+/// What is remembered for judging what comes.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Which attempt each fence names, and on which node.
+    fences: BTreeMap<Fence, (ServiceId, SlotId, usize)>,
+    accounts: BTreeMap<InstanceKey, Account>,
+    /// So much went wrong with the instances of a slot.
+    harms: BTreeMap<(ServiceId, SlotId), u32>,
+    /// Tombstones of which nothing was left.
+    over: BTreeSet<(usize, ServiceId)>,
+}
+
+/// Why an instance may be started, and when it last was.
+#[derive(Debug, Default)]
+struct Account {
+    life: u64,
+    causes: u32,
+    starts: u32,
+    /// The last start, and the one before it.
+    last: [Option<Millis>; 2],
+    /// Of the last minute.
+    calls: Vec<Time>,
+}
+
+impl Watch {
+    /// Something went wrong with an instance: a reason to start it again.
+    pub fn harm(&mut self, key: &InstanceKey) {
+        self.accounts.entry(key.clone()).or_default().causes += 1;
+        *self.harms.entry((key.service, key.slot.clone())).or_default() += 1;
+    }
+
+    /// What a node wrote last may be lost.
+    pub fn power_cut(&mut self, node: usize) {
+        self.over.retain(|(at, _)| *at != node);
+    }
+
+    pub fn harms(&self, service: ServiceId, slot: &SlotId) -> u32 {
+        self.harms.get(&(service, slot.clone())).copied().unwrap_or(0)
+    }
+
+    /// What a node is about to write, before it does.
+    pub fn before(&self, node: &Node, txn: &Txn, names: &Names) -> Verdict {
+        for record in txn.records.values() {
+            let old = node.disk.now.records.get(&record.id);
+            holds("stamps grow", old.is_none_or(|old| old.stamp < record.stamp), || {
+                format!("{} over {:?}", crate::story::record(record, names), old.map(|old| old.stamp))
+            })?;
+        }
+        for lease in &txn.taken {
+            let mut of_disk = node.disk.now.leases.iter();
+            let twice = of_disk.any(|it| it.holder == lease.holder && it.of == lease.of)
+                && !txn.freed.contains(&lease.holder);
+            holds("no lease is granted twice", !twice, || {
+                format!("{} for {}", lease.of, names.key(&lease.holder))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What a node has written, whether or not it lived to know.
+    pub fn written(&mut self, txn: &Txn, names: &Names) -> Verdict {
+        txn.records.values().try_for_each(|record| self.fences(record, names))
+    }
+
+    fn fences(&mut self, record: &ServiceRecord, names: &Names) -> Verdict {
+        for (slot, assigned) in &record.slots {
+            let now = (record.id, slot.clone(), names.number(assigned.node));
+            let before = self.fences.entry(assigned.fence).or_insert_with(|| now.clone());
+            holds("a fence names one attempt", *before == now, || {
+                let (service, slot, node) = &*before;
+                format!(
+                    "{} was {} on node {node}, and is {} on {}",
+                    names.fence(assigned.fence),
+                    names.slot(*service, slot),
+                    names.slot(record.id, &now.1),
+                    names.node(assigned.node),
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What a node is after a step that wrote something.
+    pub fn after(&mut self, node: &Node, txn: &Txn, names: &Names) -> Verdict {
+        let Some(process) = &node.process else { return Ok(()) };
+        let stored = &node.disk.now;
+        for (id, record) in &txn.records {
+            let (memory, disk) = (process.core.record(*id), stored.records.get(id));
+            holds("memory is what is on the disk", memory.is_some() && memory == disk, || {
+                format!("{}: the disk has {:?}", names.service(*id), disk.map(|disk| disk.stamp))
+            })?;
+            self.shows(node, record, names)?;
+        }
+        if !txn.taken.is_empty() || !txn.freed.is_empty() {
+            leases(node, stored, txn)?;
+        }
+        Ok(())
+    }
+
+    /// What clients are shown of a record.
+    fn shows(&mut self, node: &Node, record: &ServiceRecord, names: &Names) -> Verdict {
+        let status = node.process.as_ref().and_then(|process| process.core.status(record.id));
+        let Some(status) = status.filter(|_| record.stamp.owner == node.id) else { return Ok(()) };
+        let said = || format!("{} is {:?}: {:?}", names.service(record.id), status.state, status.reason);
+        let legal = match record.desired {
+            Desired::Running => true,
+            Desired::Stopped | Desired::Absent => {
+                matches!(status.state, State::Stopping | State::Terminated)
+            }
+        };
+        holds("what is shown is legal", legal, said)?;
+        let key = (node.number, record.id);
+        if record.is_absent() && record.stamp.epoch == 1 && status.state == State::Terminated {
+            self.over.insert(key);
+        }
+        let stays = !self.over.contains(&key) || status.state == State::Terminated;
+        holds("what is gone stays gone", stays, said)?;
+        let slots = status.images.iter().flat_map(|image| &image.slots);
+        for slot in slots.filter(|slot| matches!(slot.state, State::Initial | State::Error)) {
+            holds("what does not run says why", slot.reason.is_some(), || {
+                format!("{} is {:?}", names.slot(record.id, &slot.slot), slot.state)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What an engine is asked to do.
+    pub fn calls(&mut self, node: &Node, call: &Call, now: Time, names: &Names) -> Verdict {
+        let key = &call.target.key;
+        let verb = Verb::of(&call.op);
+        let record = node.disk.synced.records.get(&key.service);
+        let justified = record.is_some_and(|record| match verb {
+            Verb::Create | Verb::Start => runs(record, key, node),
+            Verb::Stop | Verb::Destroy => {
+                record.judges(key) && (!runs(record, key, node) || stops(record, key))
+            }
+            Verb::Inspect => record.judges(key),
+        });
+        let buried = matches!(verb, Verb::Create | Verb::Start) && node.disk.now.dead.contains(key);
+        let has_body = node.engines.iter().any(|engine| engine.bodies.contains_key(key));
+        holds("what was ended is not begun again", !buried || has_body, || names.key(key))?;
+        holds("what is done is on the disk first", justified, || {
+            format!("{} for {:?}", crate::story::call_text(call, names), record.map(|record| record.stamp))
+        })?;
+        self.rate(key, now, names)
+    }
+
+    /// However much goes wrong, an engine is not flooded.
+    fn rate(&mut self, key: &InstanceKey, now: Time, names: &Names) -> Verdict {
+        let account = self.accounts.entry(key.clone()).or_default();
+        account.calls.retain(|at| at + MINUTE > now);
+        account.calls.push(now);
+        holds("an engine is not flooded", account.calls.len() <= CALLS_A_MINUTE, || {
+            format!("{} calls in a minute about {}", account.calls.len(), names.key(key))
+        })
+    }
+
+    /// An instance that did not run was started.
+    pub fn starts(&mut self, node: &Node, life: u64, key: &InstanceKey, now: Time, names: &Names) -> Verdict {
+        let now = node.boot_time(now);
+        let account = self.accounts.entry(key.clone()).or_default();
+        if account.life != life {
+            (account.life, account.last) = (life, [None; 2]);
+            account.causes += 1;
+        }
+        account.starts += 1;
+        holds("every start has its cause", account.starts <= account.causes, || {
+            format!("start {} of {}, with {} causes", account.starts, names.key(key), account.causes)
+        })?;
+        let delay = motey_core::Tuning::default().restart_delay - CALL_TAKES;
+        let [last, before] = account.last;
+        account.last = [Some(now), last];
+        // what an engine told before the last start, and is heard after it, may lead to one more at once
+        holds("starts keep a distance", before.is_none_or(|before| now >= before.after(delay)), || {
+            format!("{} is started at {before:?}, {last:?} and {now:?}", names.key(key))
+        })
+    }
+
+    /// What takes an exclusive device lives once, wherever.
+    pub fn lives_once(&self, nodes: &[Node], names: &Names) -> Verdict {
+        let mut slots = BTreeSet::new();
+        let bodies = nodes.iter().flat_map(|node| &node.engines).flat_map(|engine| &engine.bodies);
+        let pinned = |body: &Body| requirements(body.image.need.as_need()).iter().any(|it| it.name == "dongle");
+        for (key, _) in bodies.filter(|(_, body)| body.lives() && !body.meddled && pinned(body)) {
+            holds("what must not run twice lives once", slots.insert((key.service, &key.slot)), || names.key(key))?;
+        }
+        Ok(())
+    }
+
+    /// What lives on a node, after its engines changed something.
+    pub fn lives(&self, node: &Node, names: &Names) -> Verdict {
+        let mut slots = BTreeSet::new();
+        let mut used: BTreeMap<&str, u64> = BTreeMap::new();
+        for (key, body) in node.engines.iter().flat_map(|engine| &engine.bodies) {
+            if !body.lives() {
+                continue;
+            }
+            holds("one instance lives in a slot", slots.insert((key.service, &key.slot)), || names.key(key))?;
+            for requirement in requirements(body.image.need.as_need()).into_iter().filter(|_| !body.meddled) {
+                let device = node.devices.iter().find(|it| it.capability.id.name == requirement.name);
+                let amount = device.and_then(|device| takes(requirement, &device.capability));
+                *used.entry(&requirement.name).or_default() += amount.unwrap_or(0);
+            }
+        }
+        for (name, amount) in used {
+            let of = node.devices.iter().filter(|device| device.capability.id.name == name);
+            let all: u64 = of.map(|device| crate::blueprint::supply(&device.capability)).sum();
+            holds("nothing is used beyond what there is", amount <= all, || {
+                format!("{amount} of {all} {name}")
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the record lets that instance run to run on that node.
+fn runs(record: &ServiceRecord, key: &InstanceKey, node: &Node) -> bool {
+    let assigned = record.slots.get(&key.slot);
+    record.desired == Desired::Running
+        && assigned.is_some_and(|assigned| {
+            let own = (assigned.node, assigned.fence) == (node.id, key.fence);
+            own || assigned.from.as_ref().is_some_and(|from| (from.node, from.fence) == (node.id, key.fence))
+        })
+}
+
+/// Whether it is to stay down though its slot is assigned.
+fn stops(record: &ServiceRecord, key: &InstanceKey) -> bool {
+    record.has_failed() || record.ended.contains_key(&key.slot)
+}
+
+/// Leases in memory and on the disk are the same, and not more than there is.
+fn leases(node: &Node, stored: &Contents, txn: &Txn) -> Verdict {
+    let Some(process) = &node.process else { return Ok(()) };
+    for (of, amount) in stored.held() {
+        let memory = process.core.leased(of);
+        holds("memory is what is on the disk", memory == amount, || {
+            format!("{memory} of {of} is leased in memory, {amount} on the disk")
+        })?;
+        let grows = txn.taken.iter().any(|lease| lease.of == *of && lease.amount > 0);
+        let supply = process.supply.get(of).copied().unwrap_or(0);
+        holds("no lease is granted beyond the supply", !grows || amount <= supply, || {
+            format!("{amount} of {of} is leased, and there is {supply}")
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! The seam to the core: the only file that knows how a core is made and what nodes say to each other.
+//!
+//! To the rest of the world a letter is opaque: it is carried, lost, doubled and printed, never read.
+
+use std::collections::BTreeSet;
+
+use motey_core::id::NodeId;
+use motey_core::peer::PeerMessage;
+use motey_core::step::{Input, Request};
+use motey_core::{Core, Identity, Stored, Tuning};
+
+use crate::blueprint::{Names, node_id, service_id, service_name, spec};
+use crate::disk::Contents;
+use crate::people::scaled_image;
+use crate::plan::Wish;
+
+/// What one node sends another.
+pub use motey_core::peer::Letter;
+
+/// A core that knows what its disk holds.
+pub fn core(me: Identity, tuning: Tuning, disk: &Contents) -> Core {
+    let stored = Stored {
+        records: disk.records.values().map(|record| (**record).clone()).collect(),
+        leases: disk.leases.clone(),
+        dead: disk.dead.iter().cloned().collect(),
+        kept: disk.kept.iter().map(|(id, revision)| (*id, (**revision).clone())).collect(),
+        standing: disk.standing.clone(),
+    };
+    Core::new(me, tuning, stored)
+}
+
+/// Who belongs to the cluster.
+pub fn members(all: BTreeSet<NodeId>) -> Input {
+    Input::Members(all)
+}
+
+/// Who is present at the first broker.
+pub fn broker(present: Option<BTreeSet<NodeId>>) -> Input {
+    Input::Broker(present)
+}
+
+/// Whether a letter only says that its sender lives.
+pub fn is_beat(letter: &Letter) -> bool {
+    matches!(letter.message, PeerMessage::Beat(_))
+}
+
+/// A wish in the core's words.
+pub fn request(seed: u64, service: usize, wish: Wish) -> Request {
+    let id = service_id(seed, service);
+    match wish {
+        Wish::Deploy { kind, reject } => {
+            let (name, spec) = (service_name(service), spec(kind));
+            Request::Deploy { id, name, spec, reject_unplaceable: reject }
+        }
+        Wish::Scale { count } => Request::Scale { id, image: scaled_image(), count },
+        Wish::Stop => Request::Stop(id),
+        Wish::Start => Request::Start(id),
+        Wish::Restart => Request::Restart(id),
+        Wish::Delete => Request::Delete(id),
+        Wish::Update { kind } => Request::Update { id, spec: spec(kind) },
+        Wish::Duty(duty) => Request::Duty(duty),
+        Wish::Forget { node, forgotten } => Request::Forget { node: node_id(seed, node), forgotten },
+    }
+}
+
+/// A letter arrives.
+pub fn arrives(from: NodeId, letter: Letter) -> Input {
+    Input::Peer { from, letter }
+}
+
+/// What a letter says, in a few words.
+pub fn describe(letter: &Letter, names: &Names) -> String {
+    let what = match &letter.message {
+        PeerMessage::Beat(beat) => {
+            let hears: Vec<&str> = beat.hears.iter().map(|node| names.node(*node)).collect();
+            format!("beat, hears {}", hears.join(" "))
+        }
+        PeerMessage::Facts(_) => "facts".into(),
+        PeerMessage::Record(record) => format!("record {}", crate::story::record(record, names)),
+        PeerMessage::Report(report) => crate::story::report(report, names),
+        PeerMessage::Revision(service, revision) => {
+            format!("revision {} of {}", revision.order.number, names.service(*service))
+        }
+        PeerMessage::Digest(stamps) => format!("digest of {}", stamps.len()),
+        PeerMessage::Resync => "resync".into(),
+        PeerMessage::Stale { known, .. } => format!("stale: I know life {}", known.count),
+    };
+    format!("no. {} {what}", letter.number)
+}
