@@ -12,6 +12,10 @@ pub(crate) enum Level {
     Image,
     Parameters,
     Capability,
+    /// An entry of what a node is given.
+    Offer,
+    /// An entry of what is taken back.
+    Withdrawal,
 }
 
 /// A key, and what becomes of it.
@@ -61,6 +65,8 @@ impl Level {
             Self::Image => IMAGE,
             Self::Parameters => PARAMETERS,
             Self::Capability => CAPABILITY,
+            Self::Offer => OFFER,
+            Self::Withdrawal => WITHDRAWAL,
         }
     }
 
@@ -77,14 +83,16 @@ impl Level {
             Self::Image => "in an entry of `images`",
             Self::Parameters => "under `parameters`",
             Self::Capability => "in an entry of `capabilities`",
+            Self::Offer | Self::Withdrawal => "in an entry",
         }
     }
 
-    /// Another level that has this key.
-    pub(crate) fn home_of(key: &str) -> Option<Self> {
+    /// Another level of the same language that has this key.
+    pub(crate) fn home_of(self, key: &str) -> Option<Self> {
+        let of_a_blueprint = !matches!(self, Self::Offer | Self::Withdrawal);
         [Self::Service, Self::Image, Self::Parameters]
             .into_iter()
-            .find(|level| level.words().iter().any(|word| word.name == key))
+            .find(|level| of_a_blueprint && level.words().iter().any(|word| word.name == key))
     }
 }
 
@@ -178,6 +186,17 @@ const CAPABILITY: &[Word] = &[
     later("size", Shape::Map, NO_CONSTRAINTS),
     later("version", Shape::Any, NO_CONSTRAINTS),
 ];
+
+const OFFER: &[Word] = &[
+    now("capability"),
+    now("capability_type"),
+    now("unit"),
+    now("exclusive"),
+    now("amount"),
+    now("properties"),
+];
+
+const WITHDRAWAL: &[Word] = &[now("capability"), now("capability_type"), now("unit")];
 
 /// What typed constraints (`size: { ge: 512 MB }`) will compare with.
 const OPERATORS: &[&str] = &["eq", "ne", "lt", "le", "gt", "ge", "range", "in", "matches", "version"];

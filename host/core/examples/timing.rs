@@ -53,7 +53,7 @@ impl Node {
         self.longest = self.longest.max(spent);
         self.calls.extend(effects.into_iter().filter_map(|effect| match effect {
             Effect::Call(call) => Some(call),
-            Effect::Answer(..) | Effect::Send(..) => None,
+            Effect::Answer(..) | Effect::Send(..) | Effect::Offer { .. } => None,
         }));
     }
 

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::capability::Lease;
+use crate::capability::{Capability, Lease};
 use crate::id::{EngineName, Millis, NodeId, ServiceId};
 use crate::instance::{Instance, Report};
 use crate::keyed::Keyed;
@@ -26,6 +26,7 @@ pub(crate) struct Draft<'a> {
     records: BTreeMap<ServiceId, Arc<ServiceRecord>>,
     taken: Keyed<Vec<Lease>>,
     freed: BTreeSet<InstanceKey>,
+    offers: BTreeMap<String, Vec<Capability>>,
     journal: Vec<Event>,
     durability: Durability,
     runs: Keyed<Option<Run>>,
@@ -52,6 +53,7 @@ impl<'a> Draft<'a> {
             records: BTreeMap::new(),
             taken: Keyed::default(),
             freed: BTreeSet::new(),
+            offers: BTreeMap::new(),
             journal: Vec::new(),
             durability: Durability::default(),
             runs: Keyed::default(),
@@ -87,6 +89,7 @@ impl<'a> Draft<'a> {
             records: self.records,
             taken: self.taken.into_iter().flat_map(|(_, leases)| leases).collect(),
             freed: self.freed,
+            offers: self.offers,
             journal: self.journal,
             durability: self.durability,
         };
@@ -134,6 +137,13 @@ impl<'a> Draft<'a> {
         text: impl Into<String>,
     ) {
         self.journal.push(Event { service, slot: slot.cloned(), kind, text: text.into() });
+    }
+
+    /// The source's full set from now on.
+    pub fn offer(&mut self, source: &str, all: Vec<Capability>) {
+        self.durability = Durability::Power;
+        self.effects.push(Effect::Offer { source: source.to_owned(), all: all.clone() });
+        self.offers.insert(source.to_owned(), all);
     }
 
     pub fn draw_fence(&mut self, epoch: u64) -> Fence {

@@ -20,6 +20,7 @@ pub mod id;
 pub mod instance;
 mod keyed;
 mod needs;
+mod offer;
 mod owner;
 mod placement;
 pub mod project;

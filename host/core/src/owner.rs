@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::draft::Draft;
 use crate::id::{ImageKey, NodeId, ServiceId, ServiceName};
 use crate::instance::Report;
+use crate::offer;
 use crate::placement::{Facts, choose};
 use crate::reason::{Code, Reason};
 use crate::record::{
@@ -35,6 +36,8 @@ pub(crate) fn answer(draft: &mut Draft<'_>, request: &Request) -> Result<Answer,
         Request::Restart(id) => restart(draft, *id),
         Request::Scale { id, image, count } => scale(draft, *id, image, *count),
         Request::Delete(id) => delete(draft, *id),
+        Request::Offer { source, more } => offer::offer(draft, source, more),
+        Request::Withdraw { source, less } => Ok(offer::withdraw(draft, source, less)),
     }
 }
 

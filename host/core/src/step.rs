@@ -32,7 +32,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::capability::{Capability, Lease};
+use crate::capability::{Capability, Lease, MAX_OFFERS, Named};
 use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
 use crate::instance::{Instance, Report};
 use crate::reason::Reason;
@@ -125,6 +125,20 @@ pub enum Request {
     },
     /// Stop all and forget it; a tombstone remains.
     Delete(ServiceId),
+    /// A source offers more, or offers it otherwise. Nothing that runs is touched.
+    Offer {
+        /// Whose set it is: durable, and given to the core anew at every start.
+        source: String,
+        /// All of that source; each of them once.
+        more: Vec<Capability>,
+    },
+    /// A source offers less. What runs with it is kept.
+    Withdraw {
+        /// Whose set it is.
+        source: String,
+        /// What it does not offer any more.
+        less: Vec<Named>,
+    },
 }
 
 /// What is answered to a client.
@@ -134,6 +148,11 @@ pub enum Answer {
     Accepted(ServiceId),
     /// It was so already; nothing was written.
     Unchanged(ServiceId),
+    /// The source offers what was asked for.
+    Offers {
+        /// Whether it did not before. It is committed then, and nothing was written else.
+        changed: bool,
+    },
     /// It is not done, and why.
     Refused(Refusal),
 }
@@ -158,6 +177,9 @@ pub enum Refusal {
         "{0} cannot have {1} slots: an image has at most {MAX_REPLICAS}, a service at most {MAX_SLOTS} in all"
     )]
     TooManySlots(ImageKey, u16),
+    /// More than one source may offer.
+    #[error("that would make {0} capabilities; this node takes {MAX_OFFERS} at most: take others back first")]
+    TooManyOffers(usize),
     /// Some slots would have to wait, and the client did not want that.
     #[error("no node can run every image now: {}", join(.0))]
     Unplaceable(Vec<Reason>),
@@ -232,6 +254,8 @@ pub struct Txn {
     pub taken: Vec<Lease>,
     /// Instances whose leases, all of them, are freed.
     pub freed: BTreeSet<InstanceKey>,
+    /// All that a source offers from now on, by its name.
+    pub offers: BTreeMap<String, Vec<Capability>>,
     /// The story, for people.
     pub journal: Vec<Event>,
     /// Whether any of it must survive the loss of power.
@@ -342,13 +366,14 @@ impl Txn {
 
     /// Whether there is nothing in it but its story.
     pub fn only_tells(&self) -> bool {
-        let Self { records, taken, freed, journal: _, durability: _ } = self;
-        records.is_empty() && taken.is_empty() && freed.is_empty()
+        let Self { records, taken, freed, offers, journal: _, durability: _ } = self;
+        records.is_empty() && taken.is_empty() && freed.is_empty() && offers.is_empty()
     }
 
     /// Whether it deletes or frees and adds nothing but its story: what a full disk must still let through.
     pub fn only_removes(&self) -> bool {
-        self.taken.is_empty() && self.records.values().all(|record| record.stamp.absent)
+        let adds = !self.taken.is_empty() || !self.offers.is_empty();
+        !adds && self.records.values().all(|record| record.stamp.absent)
     }
 }
 
@@ -382,6 +407,13 @@ pub enum Effect {
     Send(NodeId, PeerMessage),
     /// Call an engine; it answers by [`Input::Answered`].
     Call(Call),
+    /// The source's full set is stored: it is to be given back at once, as [`Input::Capabilities`].
+    Offer {
+        /// Whose set it is.
+        source: String,
+        /// All of it.
+        all: Vec<Capability>,
+    },
 }
 
 /// One call of an engine.
@@ -483,7 +515,7 @@ impl Step {
     fn drop_it(self) -> Dropped {
         let asks = self.effects.iter().filter_map(|effect| match effect {
             Effect::Answer(ask, _) => Some(*ask),
-            Effect::Send(..) | Effect::Call(_) => None,
+            Effect::Send(..) | Effect::Call(_) | Effect::Offer { .. } => None,
         });
         let fired = self.marks.iter().find_map(|mark| match mark {
             Mark::Fired(until) => Some(*until),

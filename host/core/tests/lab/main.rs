@@ -13,4 +13,5 @@ mod exits;
 mod full;
 mod gate;
 mod life;
+mod offers;
 mod random;

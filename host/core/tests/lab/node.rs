@@ -104,7 +104,10 @@ impl Lab {
                 }
                 let effects = self.core.apply(committed);
                 effects.into_iter().for_each(|effect| self.perform(effect));
-                self.dies();
+                if self.dies() {
+                    // perhaps within an effect that was an input again
+                    return;
+                }
             }
             Err((dropped, _full)) => {
                 dropped.asks.iter().for_each(|ask| drop(self.answers.insert(*ask, None)));
@@ -118,6 +121,7 @@ impl Lab {
         match effect {
             Effect::Answer(ask, answer) => drop(self.answers.insert(ask, Some(answer))),
             Effect::Send(to, message) => self.outbox.push((to, message)),
+            Effect::Offer { source, all } => self.input(&Input::Capabilities { source, all }),
             Effect::Call(call) => {
                 let under_way = self.calls.iter().any(|other| other.target.key == call.target.key);
                 assert!(!under_way, "two calls under way for {:?}", call.target.key);
@@ -275,6 +279,9 @@ impl Lab {
         let records = self.disk.records.values().cloned();
         let leases: Vec<Lease> = self.disk.leases.clone();
         self.core = Core::new(identity(self.id, self.life), self.tuning, records, leases);
+        for (source, all) in self.disk.offers.clone() {
+            self.input(&Input::Capabilities { source, all });
+        }
         self.tick();
         self.check();
     }

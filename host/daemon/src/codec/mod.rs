@@ -4,6 +4,7 @@
 //! and refuses a version it does not know; whoever changes the meaning of a field raises the version. The forms
 //! mirror the core's types, which know nothing of serde. Where documents are kept or sent is not known here.
 
+mod capability;
 mod lease;
 mod record;
 mod spec;
@@ -54,7 +55,7 @@ pub enum CodecError {
     UnknownEvent(String),
 }
 
-/// What has a written form: records, leases and the keys of instances.
+/// What has a written form: records, leases, given capabilities and the keys of instances.
 pub trait Coded: Sized + sealed::Formed {}
 
 impl<T: sealed::Formed> Coded for T {}

@@ -144,7 +144,7 @@ routes! {
     "node-status" ("v1" / "nodestatus") { GET status::show }
     "node" ("v1" / "nodes" / String) { GET node::show }
     "nodes" ("v1" / "nodes") { GET node::list }
-    "capabilities" ("v1" / "capabilities") { GET capability::list }
+    "capabilities" ("v1" / "capabilities") { DELETE capability::withdraw, GET capability::list, PUT capability::offer }
     "events" ("v1" / "events") { GET event::list }
     "service-events" ("v1" / "service" / String / "events") { GET event::of_service }
     "service-blueprint" ("v1" / "service" / String / "blueprint") { GET service::blueprint }

@@ -4,15 +4,14 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
-use motey_core::capability::Lease;
-use motey_core::record::ServiceRecord;
+use motey_core::record::Incarnation;
 use motey_core::step::Durability;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::draft::{Draft, beside, sync_folder};
 use super::error::{At, StoreError};
-use super::schema;
+use super::{Loaded, schema};
 use crate::codec::{self, Coded};
 
 /// How long another program, such as a person's `sqlite3`, is waited for.
@@ -87,14 +86,18 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, rusql
     Ok(connection)
 }
 
-/// All that the core keeps by decision.
+/// All that is there by decision.
 pub(super) fn load(
     connection: &Connection,
     path: &Path,
-) -> Result<(Vec<ServiceRecord>, Vec<Lease>), StoreError> {
-    let records = all(connection, path, "SELECT body FROM record ORDER BY service")?;
-    let leases = all(connection, path, "SELECT body FROM lease ORDER BY rowid")?;
-    Ok((records, leases))
+    incarnation: Incarnation,
+) -> Result<Loaded, StoreError> {
+    Ok(Loaded {
+        records: all(connection, path, "SELECT body FROM record ORDER BY service")?,
+        leases: all(connection, path, "SELECT body FROM lease ORDER BY rowid")?,
+        offers: all(connection, path, "SELECT body FROM capability ORDER BY rowid")?,
+        incarnation,
+    })
 }
 
 /// Sets what the commits from now on survive.

@@ -1,4 +1,5 @@
-//! What a node remembers for good: one SQLite file with its records, its leases and its journal.
+//! What a node remembers for good: one SQLite file with its records, its leases, what people gave it, and its
+//! journal.
 //!
 //! A transaction of the core is written as a whole or not at all, also on a full disk, so that store and memory
 //! never differ. Nothing is decided here, and nothing that was only observed is kept. An idle store writes nothing
@@ -27,7 +28,7 @@ pub use state_dir::{StateDir, StateDirError};
 
 use std::path::{Path, PathBuf};
 
-use motey_core::capability::Lease;
+use motey_core::capability::{Capability, Lease};
 use motey_core::record::{Incarnation, ServiceRecord};
 use motey_core::step::{Durability, Txn};
 use rusqlite::Connection;
@@ -48,6 +49,8 @@ pub struct Loaded {
     pub records: Vec<ServiceRecord>,
     /// The leases, in the order they were taken.
     pub leases: Vec<Lease>,
+    /// The capabilities that people gave, in the order they came.
+    pub offers: Vec<Capability>,
     /// This life: its count is durable, and above that of every earlier life.
     pub incarnation: Incarnation,
 }
@@ -85,7 +88,7 @@ impl SqliteStore {
             opened => opened?,
         };
         let incarnation = Incarnation { count, nonce };
-        let (records, leases) = file::load(&connection, path)?;
+        let loaded = file::load(&connection, path, incarnation)?;
         let bounds = Bounds::count(&connection).at(path)?;
         reserve.refill()?;
         let store = Self {
@@ -98,7 +101,7 @@ impl SqliteStore {
             reserve,
             clock: Box::new(clock),
         };
-        Ok((store, Loaded { records, leases, incarnation }))
+        Ok((store, loaded))
     }
 
     /// Writes `txn`; once this returns, it survives what its durability says.
@@ -141,6 +144,7 @@ impl SqliteStore {
         let writing = Writing::begin(&mut self.connection, &self.path)?;
         writing.records(txn)?;
         writing.leases(txn)?;
+        writing.offers(txn)?;
         let change = writing.journal(&txn.journal, now, &self.bounds)?;
         let committed = writing.commit();
         if committed.as_ref().is_err_and(file::is_unsynced) {

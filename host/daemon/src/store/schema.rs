@@ -11,7 +11,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::draft::{Draft, beside};
 use super::error::{At, StoreError};
 
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE life (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         count INTEGER NOT NULL
@@ -38,7 +39,15 @@ const STEPS: &[&str] = &["
         text TEXT NOT NULL
     ) STRICT;
     CREATE INDEX journal_by_service ON journal (service);
-"];
+",
+    "
+    CREATE TABLE capability (
+        source TEXT NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX capability_by_source ON capability (source);
+",
+];
 
 /// The version this code writes.
 pub(super) const NEWEST: i64 = STEPS.len() as i64;

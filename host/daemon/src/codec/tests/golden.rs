@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use insta::assert_snapshot;
-use motey_core::capability::{CapId, Lease};
+use motey_core::capability::{CapId, Capability, Lease, Scalar, Supply};
 use motey_core::id::{NodeId, ServiceId, ServiceName};
 use motey_core::reason::{Code, Reason};
 use motey_core::record::{
@@ -137,6 +137,26 @@ fn a_lease_and_the_key_of_an_instance() {
     let of = CapId { source: "rest".into(), name: "memory".into(), unit: String::new() };
     assert_snapshot!(written(&Lease { of, amount: u64::MAX, holder: key() }), @r#"{"v":1,"source":"rest","name":"memory","amount":18446744073709551615,"holder":{"service":"00000000-0000-0000-0000-000000000abc","slot":"vision-0","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1"}}"#);
     assert_snapshot!(written(&key()), @r#"{"v":1,"service":"00000000-0000-0000-0000-000000000abc","slot":"vision-0","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1"}"#);
+}
+
+#[test]
+fn a_given_capability() {
+    let id = |name: &str, unit: &str| CapId { source: "rest".into(), name: name.into(), unit: unit.into() };
+    let props = BTreeMap::from([
+        ("count".into(), Scalar::Integer(-3)),
+        ("serial".into(), Scalar::Text("007".into())),
+        ("usb".into(), Scalar::Bool(true)),
+    ]);
+    let zigbee =
+        Capability { id: id("zigbee", "A1"), kind: "hardware".into(), props, supply: Supply::Exclusive };
+    assert_snapshot!(written(&zigbee), @r#"{"v":1,"source":"rest","name":"zigbee","unit":"A1","kind":"hardware","props":{"count":-3,"serial":"007","usb":true},"supply":"exclusive"}"#);
+    let seats = Capability {
+        id: id("seats", ""),
+        kind: "resource".into(),
+        props: BTreeMap::new(),
+        supply: Supply::Amount(12),
+    };
+    assert_snapshot!(written(&seats), @r#"{"v":1,"source":"rest","name":"seats","kind":"resource","supply":{"amount":12}}"#);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The real server over real sockets, in front of a real node that has no engine.
 
 mod bodies;
+mod capabilities;
 mod client;
 mod doors;
 mod fixture;

@@ -96,7 +96,7 @@ fn a_newer_file_is_refused_by_name() {
     drop(other);
     let error = refusal(&path);
     assert!(matches!(error, StoreError::Newer { found: 99, known: schema::NEWEST, .. }), "{error:?}");
-    assert_snapshot!(shown(&error, folder.path()), @"<state>/motey.db was written by a newer Motey (schema 99, this one knows up to 1): run that version, or put the copy <state>/motey.db.v1 in its place if there is one");
+    assert_snapshot!(shown(&error, folder.path()), @"<state>/motey.db was written by a newer Motey (schema 99, this one knows up to 2): run that version, or put the copy <state>/motey.db.v2 in its place if there is one");
 }
 
 #[test]
@@ -124,6 +124,24 @@ fn an_older_file_is_copied_before_it_is_brought_up_to_date() {
     let version: i64 = copied.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a version");
     assert_eq!((text.as_str(), version), ("of old", 0));
     assert!(names(folder.path()).iter().all(|name| !name.contains(".new")));
+}
+
+#[test]
+fn a_store_of_before_there_were_given_capabilities_takes_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    open(&path).0.commit(&deployment(1)).expect("it is written");
+    let older = Connection::open(&path).expect("it opens");
+    older.execute_batch("DROP TABLE capability; PRAGMA user_version = 1").expect("it is written");
+    drop(older);
+
+    let (mut store, loaded) = open(&path);
+    assert_eq!((loaded.records.len(), loaded.offers.len()), (1, 0));
+    store.commit(&offers("rest", &["zigbee"])).expect("it is written");
+    drop(store);
+    let loaded = open(&path).1;
+    assert_eq!((loaded.records.len(), loaded.offers.len()), (1, 1));
+    assert!(beside(&path, ".v1").exists());
 }
 
 #[test]

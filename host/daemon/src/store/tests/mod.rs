@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use motey_core::capability::{CapId, Lease};
+use motey_core::capability::{CapId, Capability, Lease, Scalar, Supply};
 use motey_core::id::{NodeId, ServiceId};
 use motey_core::record::{
     Assignment, Desired, Fence, Incarnation, InstanceKey, Revision, RevisionOrder, ServiceRecord, SlotId,
@@ -103,9 +103,27 @@ fn deployment(n: u64) -> Txn {
         records: BTreeMap::from([(service(n), Arc::new(record(n, 1)))]),
         taken: vec![lease(n)],
         freed: BTreeSet::new(),
+        offers: BTreeMap::new(),
         journal: vec![event(n, EventKind::Deployed), event(n, EventKind::Assigned)],
         durability: Durability::Power,
     }
+}
+
+/// A source with that full set.
+fn offers(source: &str, names: &[&str]) -> Txn {
+    let capability = |name: &&str| Capability {
+        id: CapId { source: source.into(), name: (*name).into(), unit: "A1".into() },
+        kind: "hardware".into(),
+        props: BTreeMap::from([
+            ("count".into(), Scalar::Integer(-1)),
+            ("looks-like-one".into(), Scalar::Text("1".into())),
+            ("usb".into(), Scalar::Bool(true)),
+        ]),
+        supply: Supply::Amount(u64::MAX),
+    };
+    let all = names.iter().map(capability).collect();
+    let offers = BTreeMap::from([(source.to_owned(), all)]);
+    Txn { offers, durability: Durability::Power, ..Txn::default() }
 }
 
 /// What is written when a service is deleted and its instance is gone.
@@ -119,6 +137,7 @@ fn removal(n: u64) -> Txn {
         records: BTreeMap::from([(service(n), Arc::new(record))]),
         taken: vec![],
         freed: BTreeSet::from([key(n)]),
+        offers: BTreeMap::new(),
         journal: vec![event(n, EventKind::Deleted), event(n, EventKind::Terminated)],
         durability: Durability::Power,
     }
@@ -141,12 +160,15 @@ fn refusal(path: &Path) -> StoreError {
 struct Memory {
     records: BTreeMap<ServiceId, Arc<ServiceRecord>>,
     leases: BTreeMap<String, Vec<Lease>>,
+    offers: BTreeMap<String, Vec<Capability>>,
 }
 
 impl Memory {
     fn apply(&mut self, txn: &Txn) {
         txn.freed.iter().for_each(|key| drop(self.leases.remove(&format!("{key:?}"))));
         txn.taken.iter().for_each(|lease| self.take(lease.clone()));
+        self.offers.extend(txn.offers.clone());
+        self.offers.retain(|_, all| !all.is_empty());
         self.records.extend(txn.records.iter().map(|(id, record)| (*id, Arc::clone(record))));
     }
 
@@ -160,6 +182,9 @@ impl From<Loaded> for Memory {
         let records = loaded.records.into_iter().map(|record| (record.id, Arc::new(record))).collect();
         let mut memory = Self { records, ..Self::default() };
         loaded.leases.into_iter().for_each(|lease| memory.take(lease));
+        for offered in loaded.offers {
+            memory.offers.entry(offered.id.source.clone()).or_default().push(offered);
+        }
         memory
     }
 }
