@@ -31,7 +31,7 @@ pub fn offers(source: &str, bytes: &[u8]) -> Result<Vec<Capability>, Diagnostics
     entries(bytes, |at, report| capability(source, at, report))
 }
 
-/// Reads which capabilities are taken back.
+/// Reads which capabilities are taken back: what gave one names it, too. What else such an entry says is not looked at.
 ///
 /// # Errors
 /// All mistakes at once, in order of their position.
@@ -114,7 +114,7 @@ fn capability(source: &str, at: At<'_>, report: &mut Report<'_>) -> Option<Capab
 }
 
 fn named(at: At<'_>, report: &mut Report<'_>) -> Option<Named> {
-    let fields = Fields::of(at, Level::Withdrawal, report)?;
+    let fields = Fields::of(at, Level::Offer, report)?;
     let name = fields.required("capability", report).and_then(|at| word(at, report));
     let unit = fields.get("unit").map_or(Some(String::new()), |at| word(at, report));
     let kind = fields.get("capability_type").map_or(Some(None), |at| word(at, report).map(Some));

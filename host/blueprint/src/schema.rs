@@ -14,8 +14,6 @@ pub(crate) enum Level {
     Capability,
     /// An entry of what a node is given.
     Offer,
-    /// An entry of what is taken back.
-    Withdrawal,
 }
 
 /// A key, and what becomes of it.
@@ -66,7 +64,6 @@ impl Level {
             Self::Parameters => PARAMETERS,
             Self::Capability => CAPABILITY,
             Self::Offer => OFFER,
-            Self::Withdrawal => WITHDRAWAL,
         }
     }
 
@@ -83,13 +80,13 @@ impl Level {
             Self::Image => "in an entry of `images`",
             Self::Parameters => "under `parameters`",
             Self::Capability => "in an entry of `capabilities`",
-            Self::Offer | Self::Withdrawal => "in an entry",
+            Self::Offer => "in an entry",
         }
     }
 
     /// Another level of the same language that has this key.
     pub(crate) fn home_of(self, key: &str) -> Option<Self> {
-        let of_a_blueprint = !matches!(self, Self::Offer | Self::Withdrawal);
+        let of_a_blueprint = self != Self::Offer;
         [Self::Service, Self::Image, Self::Parameters]
             .into_iter()
             .find(|level| of_a_blueprint && level.words().iter().any(|word| word.name == key))
@@ -195,8 +192,6 @@ const OFFER: &[Word] = &[
     now("amount"),
     now("properties"),
 ];
-
-const WITHDRAWAL: &[Word] = &[now("capability"), now("capability_type"), now("unit")];
 
 /// What typed constraints (`size: { ge: 512 MB }`) will compare with.
 const OPERATORS: &[&str] = &["eq", "ne", "lt", "le", "gt", "ge", "range", "in", "matches", "version"];

@@ -27,7 +27,8 @@ fn the_two_keys_of_the_thesis_are_enough() {
     let named = withdrawals(text.as_bytes()).expect("it is right");
     let kind = Some("hardware".into());
     assert_eq!(named, [Named { name: "zigbee".into(), unit: String::new(), kind }]);
-    let named = withdrawals(br#"[{"capability": "zigbee", "unit": "A1"}]"#).expect("it is right");
+    let text = r#"[{"capability": "zigbee", "unit": "A1", "exclusive": true}]"#;
+    let named = withdrawals(text.as_bytes()).expect("it is right");
     assert_eq!(named, [Named { name: "zigbee".into(), unit: "A1".into(), kind: None }]);
 }
 
@@ -94,7 +95,7 @@ fn every_mistake_is_told_with_its_place() {
 8:92 [6].properties[" "]: " " is not a valid name of a property: 1 to 128 characters, no control characters, no spaces around it
 10:3 [8]: this capability is here twice: keep one, or give each a `unit`
 11:3 [9]: must be a map, is the text "zigbee""#);
-    assert_snapshot!(withdrawals(br#"[{"capability": "a", "exclusive": true}]"#).expect_err("a mistake"), @r#"1:22 [0].exclusive: the key "exclusive" is not known: in an entry there may be `capability`, `capability_type` or `unit`"#);
+    assert_snapshot!(withdrawals(br#"[{"unit": "a"}]"#).expect_err("a mistake"), @"1:2 [0].capability: `capability` is missing: add it");
 }
 
 #[test]

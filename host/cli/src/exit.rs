@@ -57,6 +57,13 @@ pub enum Failure {
     Blueprint(String),
     #[error("no {kind} is called {name:?}; `motey {kind} list` shows them all")]
     NotFound { kind: &'static str, name: String },
+    #[error(
+        "nobody gave {name} to this node; what plugins report stays as it is: `motey capability list` shows the source of each"
+    )]
+    NotGiven { name: String },
+    /// The daemon's words for what is wrong with it.
+    #[error("{0}")]
+    Capability(String),
     #[error("{count} services are called {name:?}; give one of their ids instead:\n{ids}", count = ids.len(), ids = lines(ids))]
     Ambiguous { name: String, ids: Vec<String> },
     #[error(
@@ -89,7 +96,7 @@ impl Failure {
     pub fn code(&self) -> Code {
         match self {
             Self::Client(error) => error.code(),
-            Self::NotFound { .. } => Code::NotFound,
+            Self::NotFound { .. } | Self::NotGiven { .. } => Code::NotFound,
             Self::TimedOut { .. } => Code::TimedOut,
             Self::Interrupted { .. } => Code::Interrupted,
             Self::Waits { .. } => Code::NoNodeFits,

@@ -37,6 +37,8 @@ async fn act(mut session: Session, verb: args::Client) -> Result<(), Failure> {
         args::Client::Ps(shown) => ps::list(session, shown).await,
         args::Client::Service(service) => of_service(session, service).await,
         args::Client::Capability(args::Capability::List(shown)) => capability::list(session, shown).await,
+        args::Client::Capability(args::Capability::Add(args)) => capability::add(session, &args).await,
+        args::Client::Capability(args::Capability::Remove(args)) => capability::remove(session, &args).await,
         args::Client::Node(args::Node::List(shown)) => node::list(session, shown).await,
         args::Client::Node(args::Node::Show(args)) => node::show(session, &args).await,
         args::Client::Plugin(args::Plugin::List(shown)) => plugin::list(session, shown).await,

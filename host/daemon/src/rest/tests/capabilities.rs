@@ -68,7 +68,7 @@ async fn a_wrong_list_is_refused_as_a_whole_with_every_place() {
     assert_eq!(paths, ["[1].capability_type", "[1].amount"]);
     assert_eq!(fixture.get(PATH).await.json(), json!([]), "nothing of it is stored");
 
-    for body in ["", "{}", "[", "null", "[7]", r#"[{"capability": "a", "exclusive": true}]"#] {
+    for body in ["", "{}", "[", "null", "[7]", r#"[{"unit": "a"}]"#] {
         let reply = fixture.ask("DELETE", PATH, JSON, body.as_bytes()).await;
         assert_eq!(reply.problem(), (400, "capabilities".into()), "{body}");
     }
