@@ -109,6 +109,7 @@ pub struct Event {
     pub seq: u64,
     pub at: String,
     pub service: String,
+    pub service_name: Option<String>,
     pub slot: Option<String>,
     pub kind: String,
     pub text: String,
