@@ -213,6 +213,8 @@ pub enum Service {
     List(Shown),
     /// Show one service with its images and instances
     Show(One),
+    /// Tell why a service is as it is: what is wanted, what each slot does, what happened, what would mend it
+    Why(One),
     /// Print what a service's instances wrote
     Logs(Logs),
     /// Show what was decided about a service

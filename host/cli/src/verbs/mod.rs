@@ -14,6 +14,7 @@ mod ps;
 mod service;
 mod status;
 mod watch;
+mod why;
 
 use crate::args::{self, Global};
 use crate::client::Client;
@@ -52,6 +53,7 @@ async fn of_service(session: &mut Session, service: args::Service) -> Result<(),
     match service {
         args::Service::List(shown) => service::list(session, shown).await,
         args::Service::Show(args) => service::show(session, &args).await,
+        args::Service::Why(args) => why::tell(session, &args).await,
         args::Service::Logs(args) => logs::print(session, &args).await,
         args::Service::Events(args) => events::of_service(session, &args).await,
         args::Service::Blueprint(named) => service::blueprint(session, &named).await,

@@ -216,7 +216,8 @@ impl Api {
         }
     }
 
-    fn known(&self, id: ServiceId) -> Option<(Arc<ServiceRecord>, ServiceStatus)> {
+    /// Also one that was deleted, while its tombstone is here.
+    pub(super) fn known(&self, id: ServiceId) -> Option<(Arc<ServiceRecord>, ServiceStatus)> {
         self.node.read(|core| Some((Arc::clone(core.record(id)?), core.status(id)?)))
     }
 

@@ -117,7 +117,7 @@ impl Service {
     }
 }
 
-fn desired(desired: Desired) -> &'static str {
+pub(super) fn desired(desired: Desired) -> &'static str {
     match desired {
         Desired::Running => "running",
         Desired::Stopped => "stopped",
@@ -136,7 +136,8 @@ fn service_links(record: &ServiceRecord, path: &str) -> Links {
         .to("collection", links::SERVICES)
         .to("logs", format_args!("{path}/logs"))
         .to("blueprint", format_args!("{path}/blueprint"))
-        .to("events", format_args!("{path}/events"));
+        .to("events", format_args!("{path}/events"))
+        .to("why", format_args!("{path}/why"));
     if record.desired == Desired::Absent {
         return links;
     }

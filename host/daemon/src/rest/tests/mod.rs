@@ -8,3 +8,4 @@ mod fixture;
 mod gate;
 mod services;
 mod table;
+mod why;

@@ -224,6 +224,9 @@ fn a_service_as_clients_see_it() {
         "stop": {
           "href": "/v1/service/00000000-0000-0000-0000-000000000007/stop",
           "method": "POST"
+        },
+        "why": {
+          "href": "/v1/service/00000000-0000-0000-0000-000000000007/why"
         }
       }
     }
