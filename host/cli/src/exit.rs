@@ -87,6 +87,10 @@ pub enum Failure {
     Waits { id: String, message: String },
     #[error("the service has several images; say which one: {}", choices(service, images, *replicas))]
     WhichImage { service: String, images: Vec<String>, replicas: u16 },
+    #[error(
+        "the node has stopped, or does not answer any more; services go on without it: follow again once it is back"
+    )]
+    NodeLeft,
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
 }
@@ -97,6 +101,7 @@ impl Failure {
         match self {
             Self::Client(error) => error.code(),
             Self::NotFound { .. } | Self::NotGiven { .. } => Code::NotFound,
+            Self::NodeLeft => Code::Unreachable,
             Self::TimedOut { .. } => Code::TimedOut,
             Self::Interrupted { .. } => Code::Interrupted,
             Self::Waits { .. } => Code::NoNodeFits,
