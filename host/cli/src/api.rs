@@ -99,6 +99,7 @@ pub struct Instance {
     pub reason: Option<String>,
     pub node: Option<String>,
     pub engine: Option<String>,
+    pub pid: Option<u32>,
     pub fence: Option<String>,
     pub restarts: u64,
 }

@@ -109,7 +109,7 @@ fn engine() -> EngineName {
 }
 
 fn instance(key: InstanceKey, seen: Seen) -> Instance {
-    Instance { key, engine: engine(), handle: "handle".into(), seen, message: None, at: Millis(1) }
+    Instance { key, engine: engine(), handle: "handle".into(), seen, message: None, pid: None, at: Millis(1) }
 }
 
 fn capability(name: &str, supply: Supply) -> Capability {

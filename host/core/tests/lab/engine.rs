@@ -110,7 +110,7 @@ impl Engine {
     fn made(&self, key: &InstanceKey, at: Millis) -> Instance {
         let handle = format!("{}-{}", key.slot, key.fence.n);
         let (key, engine) = (key.clone(), self.name.clone());
-        Instance { key, engine, handle, seen: Seen::Created, message: None, at }
+        Instance { key, engine, handle, seen: Seen::Created, message: None, pid: None, at }
     }
 
     /// Changes what it shows, by itself.

@@ -124,6 +124,7 @@ fn what_exists_already_is_adopted() {
         handle: "web".into(),
         seen: Seen::Running,
         message: None,
+        pid: None,
         at: lab.now,
     };
     lab.engine().instances.insert(key, made);

@@ -32,7 +32,7 @@ pub(super) fn own_instance(
 ) -> Option<Instance> {
     let key = key_of(&shown.labels, node)?;
     let (engine, seen) = (engine.clone(), seen(&shown));
-    Some(Instance { key, engine, seen, handle: shown.name, message: shown.message, at })
+    Some(Instance { key, engine, seen, handle: shown.name, message: shown.message, pid: shown.pid, at })
 }
 
 fn seen(shown: &ops::Instance) -> Seen {

@@ -64,6 +64,8 @@ struct Instance {
     why: Why,
     node: Option<String>,
     engine: Option<String>,
+    /// Of its main process, while it has one, where its engine tells.
+    pid: Option<u32>,
     fence: Option<String>,
     restarts: u32,
     /// Milliseconds since the boot of its node.
@@ -197,6 +199,7 @@ impl Instance {
             why: Why::new(status.reason.as_ref()),
             node: status.node.map(|node| node.to_string()),
             engine: status.engine.as_ref().map(ToString::to_string),
+            pid: status.pid,
             fence: status.fence.map(|fence| fence.to_string()),
             restarts: status.restarts,
             observed_at: status.observed_at.map(|at| at.0),
