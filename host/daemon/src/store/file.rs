@@ -9,6 +9,7 @@ use motey_core::step::Durability;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::claim::claim;
 use super::draft::{Draft, beside, sync_folder};
 use super::error::{At, StoreError};
 use super::{Loaded, schema};
@@ -41,7 +42,7 @@ pub(super) struct Claim {
 impl Claim {
     fn on(path: &Path) -> Result<Self, StoreError> {
         let file = File::open(path).at(path)?;
-        match file.try_lock() {
+        match claim(&file) {
             Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.into() }),
             Err(TryLockError::Error(error)) => Err(error).at(path),

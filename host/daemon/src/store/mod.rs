@@ -8,6 +8,7 @@
 //! Opening a store and committing to it block: both belong on the thread that drives the core.
 
 mod bounds;
+mod claim;
 mod draft;
 mod error;
 mod file;
