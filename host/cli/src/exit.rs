@@ -1,6 +1,6 @@
 //! What the program ends with: the exit codes, and which failure has which.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -37,6 +37,14 @@ impl From<Code> for ExitCode {
     fn from(code: Code) -> Self {
         Self::from(code as u8)
     }
+}
+
+/// Ends the process here. The plugins' libraries are not asked: threads of theirs may be at work, and what a library does
+/// when a process ends in the ordinary way (exit handlers, destructors) could crash or wait for ever.
+pub fn at_once(code: Code) -> ! {
+    // standard error has no buffer
+    drop(io::stdout().flush());
+    signal_hook::low_level::exit(i32::from(code as u8))
 }
 
 /// Why a verb did not do what it was asked for.
