@@ -148,6 +148,11 @@ fn an_instance_that_dies_is_started_again() {
     let service = node.wait_state(&id, "RUNNING");
     let restarts: u64 = instances(&service).iter().filter_map(|it| it["restarts"].as_u64()).sum();
     assert_eq!(restarts, 1, "{service:#}");
+    let now = by_instance(&node);
+    for it in instances(&service) {
+        let name = it["name"].as_str().expect("what runs has a name");
+        assert_eq!(it["pid"], now[name].pid, "{service:#}");
+    }
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod key;
 mod native;
 mod nearest;
 mod need;
+mod offer;
 mod parameters;
 mod path;
 mod position;
@@ -40,6 +41,7 @@ pub use bounds::MAX_BYTES;
 pub use diagnostic::{Diagnostic, DiagnosticKind, Diagnostics};
 pub use motey_core::spec::Format;
 pub use need::read_amount;
+pub use offer::{MAX_PROPERTIES, MAX_PROPERTY, offers, withdrawals};
 pub use parameters::STOP_SIGNALS;
 
 use report::Report;

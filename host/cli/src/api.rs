@@ -124,6 +124,7 @@ pub struct Instance {
     pub reason: Option<String>,
     pub node: Option<String>,
     pub engine: Option<String>,
+    pub pid: Option<u32>,
     pub fence: Option<String>,
     pub restarts: u64,
 }
@@ -134,6 +135,7 @@ pub struct Event {
     pub seq: u64,
     pub at: String,
     pub service: String,
+    pub service_name: Option<String>,
     pub slot: Option<String>,
     pub kind: String,
     pub text: String,

@@ -32,6 +32,7 @@ pub(crate) struct Draft<'a> {
     kept: BTreeMap<ServiceId, Option<Arc<Revision>>>,
     incarnation: Incarnation,
     standing: Arc<Standing>,
+    offers: BTreeMap<String, Vec<Capability>>,
     journal: Vec<Event>,
     durability: Durability,
     runs: Keyed<Option<Run>>,
@@ -67,6 +68,7 @@ impl<'a> Draft<'a> {
             kept: BTreeMap::new(),
             incarnation: core.me.incarnation,
             standing: Arc::clone(&core.standing),
+            offers: BTreeMap::new(),
             journal: Vec::new(),
             durability: Durability::default(),
             runs: Keyed::default(),
@@ -109,6 +111,7 @@ impl<'a> Draft<'a> {
             kept: self.kept,
             incarnation,
             standing,
+            offers: self.offers,
             journal: self.journal,
             durability: self.durability,
         };
@@ -181,6 +184,13 @@ impl<'a> Draft<'a> {
     /// How many attempts were named so far.
     pub fn attempts(&self) -> u64 {
         self.fences
+    }
+
+    /// The source's full set from now on.
+    pub fn offer(&mut self, source: &str, all: Vec<Capability>) {
+        self.durability = Durability::Power;
+        self.effects.push(Effect::Offer { source: source.to_owned(), all: all.clone() });
+        self.offers.insert(source.to_owned(), all);
     }
 
     pub fn draw_fence(&mut self, epoch: u64) -> Fence {

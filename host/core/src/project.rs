@@ -86,6 +86,8 @@ pub struct SlotStatus {
     pub engine: Option<EngineName>,
     /// What that engine calls its instance.
     pub handle: Option<String>,
+    /// Its main process, while it has one, where its engine tells and is this node's.
+    pub pid: Option<u32>,
     /// Which attempt it is.
     pub fence: Option<Fence>,
     /// How often it was started again.
@@ -147,7 +149,9 @@ impl<'a> View<'a> {
 
     fn slot(&mut self, slot: SlotId) -> SlotStatus {
         let assigned = self.record.slots.get(&slot);
-        let heard = assigned.and_then(|at| self.core.heard.get(&self.record.key(&slot, at.fence)));
+        let key = assigned.map(|assigned| self.record.key(&slot, assigned.fence));
+        let heard = key.as_ref().and_then(|key| self.core.heard.get(key));
+        let shown = key.as_ref().and_then(|key| self.core.instance(key));
         let (state, reason) = slot_state(self.record, self.has_failed, &slot, heard);
         let reason = if state == State::Initial { self.why_waiting(&slot) } else { reason };
         SlotStatus {
@@ -156,6 +160,7 @@ impl<'a> View<'a> {
             node: assigned.map(|assigned| assigned.node),
             engine: assigned.map(|assigned| assigned.engine.clone()),
             handle: heard.map(|heard| heard.handle.clone()).filter(|handle| !handle.is_empty()),
+            pid: shown.filter(|shown| shown.seen.has_process()).and_then(|shown| shown.pid),
             fence: assigned.map(|assigned| assigned.fence),
             restarts: heard.map_or(0, |heard| heard.restarts),
             observed_at: heard.map(|heard| heard.at),

@@ -308,6 +308,7 @@ impl Loop {
                 self.node.0.engines.call(call);
                 (self.watcher)(Stage::CallSent);
             }
+            Effect::Offer { source, all } => self.step(&Input::Capabilities { source, all }),
             Effect::Send(to, _) => log::warn!("nothing can be sent to node {to}: this node stands alone"),
         }
     }

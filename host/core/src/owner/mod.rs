@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::draft::Draft;
 use crate::id::{ImageKey, NodeId, ServiceId, ServiceName};
 use crate::mail;
+use crate::offer;
 use crate::peer::{Duty, PeerMessage};
 use crate::reason::Reason;
 use crate::record::{
@@ -50,6 +51,8 @@ pub(crate) fn answer(draft: &mut Draft<'_>, request: &Request) -> Result<Answer,
         Request::Delete(id) => delete(draft, *id),
         Request::Duty(duty) => Ok(take_on(draft, *duty)),
         Request::Forget { node, forgotten } => forget(draft, *node, *forgotten),
+        Request::Offer { source, more } => offer::offer(draft, source, more),
+        Request::Withdraw { source, less } => Ok(offer::withdraw(draft, source, less)),
     }
 }
 

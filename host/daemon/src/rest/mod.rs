@@ -23,6 +23,7 @@ mod service;
 mod socket;
 mod status;
 mod view;
+mod why;
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -148,9 +149,10 @@ routes! {
     "node-cordon" ("v1" / "nodes" / String / "cordon") { POST node::cordon }
     "node" ("v1" / "nodes" / String) { GET node::show }
     "nodes" ("v1" / "nodes") { GET node::list }
-    "capabilities" ("v1" / "capabilities") { GET capability::list }
+    "capabilities" ("v1" / "capabilities") { DELETE capability::withdraw, GET capability::list, PUT capability::offer }
     "events" ("v1" / "events") { GET event::list }
     "service-events" ("v1" / "service" / String / "events") { GET event::of_service }
+    "service-why" ("v1" / "service" / String / "why") { GET why::tell }
     "service-blueprint" ("v1" / "service" / String / "blueprint") { GET service::blueprint }
     "service-logs" ("v1" / "service" / String / "logs") { GET logs::read }
     "service-scale" ("v1" / "service" / String / "scale") { POST service::scale }

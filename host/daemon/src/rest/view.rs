@@ -75,6 +75,8 @@ struct Instance {
     why: Why,
     node: Option<String>,
     engine: Option<String>,
+    /// Of its main process, while it has one, where its engine tells.
+    pid: Option<u32>,
     fence: Option<String>,
     restarts: u32,
     /// Milliseconds since the boot of its node.
@@ -114,7 +116,7 @@ impl Service {
     }
 }
 
-fn desired(desired: Desired) -> &'static str {
+pub(super) fn desired(desired: Desired) -> &'static str {
     match desired {
         Desired::Running => "running",
         Desired::Stopped => "stopped",
@@ -133,7 +135,8 @@ fn service_links(record: &ServiceRecord, path: &str) -> Links {
         .to("collection", links::SERVICES)
         .to("logs", format_args!("{path}/logs"))
         .to("blueprint", format_args!("{path}/blueprint"))
-        .to("events", format_args!("{path}/events"));
+        .to("events", format_args!("{path}/events"))
+        .to("why", format_args!("{path}/why"));
     if record.desired == Desired::Absent {
         return links;
     }
@@ -206,6 +209,7 @@ impl Instance {
             why: Why::new(status.reason.as_ref()),
             node: status.node.map(|node| node.to_string()),
             engine: status.engine.as_ref().map(ToString::to_string),
+            pid: status.pid,
             fence: status.fence.map(|fence| fence.to_string()),
             restarts: status.restarts,
             observed_at: status.observed_at.map(|at| at.0),

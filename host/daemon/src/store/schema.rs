@@ -57,6 +57,11 @@ pub(super) const STEPS: &[&str] = &[
         one INTEGER PRIMARY KEY CHECK (one = 1),
         body TEXT NOT NULL
     ) STRICT;
+    CREATE TABLE capability (
+        source TEXT NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX capability_by_source ON capability (source);
 ",
 ];
 

@@ -86,6 +86,18 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
+    /// A source's set is written as a whole.
+    pub(super) fn offers(&self, txn: &Txn) -> Result<(), StoreError> {
+        for (source, all) in &txn.offers {
+            self.execute("DELETE FROM capability WHERE source = ?1", params![source])?;
+            for capability in all {
+                let row = params![source, encoded(capability)?];
+                self.execute("INSERT INTO capability (source, body) VALUES (?1, ?2)", row)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Appends `events` and removes the oldest where there are now more than `bounds` allows.
     pub(super) fn journal(&self, events: &[Event], now: i64, bounds: &Bounds) -> Result<Change, StoreError> {
         let sql = "INSERT INTO journal (wall_ms, service, slot, kind, text) VALUES (?1, ?2, ?3, ?4, ?5)";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use insta::assert_snapshot;
 use motey_core::Standing;
-use motey_core::capability::{CapId, Lease};
+use motey_core::capability::{CapId, Capability, Lease, Scalar, Supply};
 use motey_core::id::{NodeId, ServiceId, ServiceName};
 use motey_core::peer::{Duty, Forgotten};
 use motey_core::reason::{Code, Reason};
@@ -220,6 +220,26 @@ fn needs_of_every_kind() {
     let text = written(&record);
     let need = text.split_once(r#""need":"#).and_then(|(_, rest)| rest.split_once(r#","params""#));
     assert_snapshot!(need.expect("a need").0, @r#"{"any":[{"has_where":[{"name":"camera","take":"one"},[{"prop":"size","test":{"compares":["ge",{"text":"512 MB","number":512000000}]}},{"prop":"width","test":{"between":[{"text":"1","number":1},{"text":"9","number":9}]}},{"prop":"vendor","test":{"one_of":[{"text":"acme"}]}},{"prop":"model","test":{"matches":"cc2*"}},{"prop":"version","test":{"version":[["lt","3"]]}}]]},{"not":{"has":{"name":"gpu","take":"one"}}},{"all":[{"has":{"name":"usb","take":"one"}}]}]}"#);
+}
+
+#[test]
+fn a_given_capability() {
+    let id = |name: &str, unit: &str| CapId { source: "rest".into(), name: name.into(), unit: unit.into() };
+    let props = BTreeMap::from([
+        ("count".into(), Scalar::Integer(-3)),
+        ("serial".into(), Scalar::Text("007".into())),
+        ("usb".into(), Scalar::Bool(true)),
+    ]);
+    let zigbee =
+        Capability { id: id("zigbee", "A1"), kind: "hardware".into(), props, supply: Supply::Exclusive };
+    assert_snapshot!(written(&zigbee), @r#"{"v":2,"source":"rest","name":"zigbee","unit":"A1","kind":"hardware","props":{"count":-3,"serial":"007","usb":true},"supply":"exclusive"}"#);
+    let seats = Capability {
+        id: id("seats", ""),
+        kind: "resource".into(),
+        props: BTreeMap::new(),
+        supply: Supply::Amount(12),
+    };
+    assert_snapshot!(written(&seats), @r#"{"v":2,"source":"rest","name":"seats","kind":"resource","supply":{"amount":12}}"#);
 }
 
 #[test]

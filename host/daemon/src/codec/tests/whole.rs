@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use motey_core::Standing;
-use motey_core::capability::{CapId, Lease};
+use motey_core::capability::{CapId, Capability, Lease, Scalar, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
 use motey_core::peer::{Duty, Forgotten};
 use motey_core::reason::{Code, Reason};
@@ -51,6 +51,12 @@ proptest! {
     }
 
     #[test]
+    fn capabilities_read_back_as_they_were(capability in capability()) {
+        let text = encode(&capability).expect("it can be written");
+        prop_assert_eq!(decode::<Capability>(text.as_bytes()).expect("it can be read"), capability);
+    }
+
+    #[test]
     fn no_text_makes_the_reader_panic(text in ".*") {
         prop_assert!(decode::<ServiceRecord>(text.as_bytes()).is_err());
     }
@@ -85,6 +91,19 @@ fn record() -> impl Strategy<Value = ServiceRecord> {
             ended,
         }
     })
+}
+
+fn capability() -> impl Strategy<Value = Capability> {
+    let value = prop_oneof![
+        any::<bool>().prop_map(Scalar::Bool),
+        any::<i64>().prop_map(Scalar::Integer),
+        ".*".prop_map(Scalar::Text),
+    ];
+    let supply =
+        prop_oneof![Just(Supply::Shared), Just(Supply::Exclusive), any::<u64>().prop_map(Supply::Amount),];
+    let id = (".*", ".*", ".*").prop_map(|(source, name, unit)| CapId { source, name, unit });
+    let rest = (".*", btree_map(".*", value, 0..3), supply);
+    (id, rest).prop_map(|(id, (kind, props, supply))| Capability { id, kind, props, supply })
 }
 
 fn lease() -> impl Strategy<Value = Lease> {

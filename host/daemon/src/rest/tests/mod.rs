@@ -1,6 +1,7 @@
 //! The real server over real sockets, in front of a real node that has no engine.
 
 mod bodies;
+mod capabilities;
 mod client;
 mod doors;
 mod fixture;
@@ -8,3 +9,4 @@ mod gate;
 mod nodes;
 mod services;
 mod table;
+mod why;

@@ -75,6 +75,7 @@ fn running() -> SlotStatus {
         node: Some(NODE),
         engine: "process".parse().ok(),
         handle: Some("cell-7-web-0-3f9a81c04e".into()),
+        pid: Some(4711),
         fence: Some(Fence { epoch: 1, owner: NODE, writer: WRITER, n: 42 }),
         restarts: 1,
         observed_at: Some(Millis(1234)),
@@ -90,6 +91,7 @@ fn waiting() -> SlotStatus {
         node: None,
         engine: None,
         handle: None,
+        pid: None,
         fence: None,
         restarts: 0,
         observed_at: None,
@@ -161,6 +163,7 @@ fn a_service_as_clients_see_it() {
               "reason": null,
               "node": "00000000-0000-0000-0000-000000000001",
               "engine": "process",
+              "pid": 4711,
               "fence": "1.00000000-0000-0000-0000-000000000001.3-0000beef.42",
               "restarts": 1,
               "observed_at": 1234,
@@ -181,6 +184,7 @@ fn a_service_as_clients_see_it() {
               "reason": "waiting.capability",
               "node": null,
               "engine": null,
+              "pid": null,
               "fence": null,
               "restarts": 0,
               "observed_at": null,
@@ -236,6 +240,9 @@ fn a_service_as_clients_see_it() {
         "update": {
           "href": "/v1/service/00000000-0000-0000-0000-000000000007",
           "method": "PUT"
+        },
+        "why": {
+          "href": "/v1/service/00000000-0000-0000-0000-000000000007/why"
         }
       }
     }

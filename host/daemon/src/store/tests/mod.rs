@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use motey_core::capability::{CapId, Lease};
+use motey_core::capability::{CapId, Capability, Lease, Scalar, Supply};
 use motey_core::id::{NodeId, ServiceId};
 use motey_core::peer::{Duty, Forgotten};
 use motey_core::record::{
@@ -115,6 +115,23 @@ fn deployment(n: u64) -> Txn {
     }
 }
 
+/// A source with that full set.
+fn offers(source: &str, names: &[&str]) -> Txn {
+    let capability = |name: &&str| Capability {
+        id: CapId { source: source.into(), name: (*name).into(), unit: "A1".into() },
+        kind: "hardware".into(),
+        props: BTreeMap::from([
+            ("count".into(), Scalar::Integer(-1)),
+            ("looks-like-one".into(), Scalar::Text("1".into())),
+            ("usb".into(), Scalar::Bool(true)),
+        ]),
+        supply: Supply::Amount(u64::MAX),
+    };
+    let all = names.iter().map(capability).collect();
+    let offers = BTreeMap::from([(source.to_owned(), all)]);
+    Txn { offers, durability: Durability::Power, ..Txn::default() }
+}
+
 /// What is written when a service is deleted and its instance is gone.
 fn removal(n: u64) -> Txn {
     let mut record = record(n, 2);
@@ -151,6 +168,7 @@ struct Memory {
     dead: BTreeSet<InstanceKey>,
     kept: BTreeMap<ServiceId, Arc<Revision>>,
     standing: Standing,
+    offers: BTreeMap<String, Vec<Capability>>,
 }
 
 impl Memory {
@@ -172,6 +190,8 @@ impl Memory {
                 self.kept.remove(id);
             }
         }
+        self.offers.extend(txn.offers.clone());
+        self.offers.retain(|_, all| !all.is_empty());
     }
 
     fn take(&mut self, lease: Lease) {
@@ -190,6 +210,9 @@ impl From<Loaded> for Memory {
             ..Self::default()
         };
         leases.into_iter().for_each(|lease| memory.take(lease));
+        for offered in loaded.offers {
+            memory.offers.entry(offered.id.source.clone()).or_default().push(offered);
+        }
         memory
     }
 }
