@@ -19,6 +19,9 @@ use crate::record::{Incarnation, ServiceRecord, Stamp};
 /// The most versions that one digest tells of.
 const DIGEST: usize = 1_000;
 
+/// No node has had so many lives: who says so is not believed.
+const MOST_LIVES: u64 = 1 << 48;
+
 /// So many raises of its own incarnation within so many times `dead_after` mean that there are two with one id.
 const RAISES: usize = 3;
 const RAISES_WITHIN: u64 = 4;
@@ -136,7 +139,7 @@ fn hear_stale(draft: &mut Draft<'_>, you: Incarnation, known: Incarnation) {
 /// Counts above what was written or told in this node's name by another life.
 pub(crate) fn outdo(draft: &mut Draft<'_>, other: Incarnation) {
     let own = draft.incarnation();
-    if other.nonce == own.nonce || other.count < own.count {
+    if other.nonce == own.nonce || other.count < own.count || other.count >= MOST_LIVES {
         return;
     }
     draft.raise(other.count.saturating_add(1));
