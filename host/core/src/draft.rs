@@ -538,7 +538,7 @@ impl<'a> Draft<'a> {
         let incarnation = self.incarnation;
         let Some(peer) = self.peer(to) else { return };
         let number = match message {
-            PeerMessage::Beat(_) | PeerMessage::Resync | PeerMessage::Stale { .. } => 0,
+            PeerMessage::Beat(_) | PeerMessage::Resync(_) | PeerMessage::Stale { .. } => 0,
             _ => {
                 peer.posted += 1;
                 peer.posted
