@@ -20,7 +20,7 @@ use crate::reason::Reason;
 use crate::state::Engine;
 
 pub use choice::{Ask, Choice, Crowd, NoneFits};
-pub use verdict::Verdict;
+pub use verdict::{Verdict, summary};
 
 use entry::{Entry, LEVELS};
 use set::{Bits, Set};
