@@ -11,7 +11,9 @@ use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
 use motey_core::instance::{Exit, Instance, Seen};
 use motey_core::record::{Incarnation, InstanceKey};
-use motey_core::spec::{Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, Take};
+use motey_core::spec::{
+    Format, ImageSpec, Need, Neighbours, Params, Replicas, Requirement, Restart, Source, Spec, Take,
+};
 use motey_core::step::{AskId, Call, Effect, EngineOp, EngineState, Input, Request};
 use motey_core::{Core, Identity, Tuning};
 use uuid::Uuid;
@@ -131,6 +133,7 @@ fn deploy(n: u16, slots: u16) -> Request {
         need: Need::Has(need).into(),
         params: Params::default(),
         restart: Restart::Always,
+        neighbours: Neighbours::default(),
     };
     let source = Source { format: Format::Yaml, text: "timing".into() };
     let spec = Arc::new(Spec { images: vec![Arc::new(image)], source });

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::draft::Draft;
+use crate::group::bounds_of;
 use crate::id::{ImageKey, NodeId, ServiceId, ServiceName};
 use crate::instance::Report;
 use crate::placement::{Facts, choose};
@@ -212,7 +213,12 @@ fn place_slot(
 ) -> Result<(), Vec<Reason>> {
     let Some(image) = record.revision.spec.image(&slot.image).map(Arc::clone) else { return Ok(()) };
     let credit = draft.held_by_slot(record.id, slot);
+    let bounds = bounds_of(record, slot).map_err(|reason| vec![reason])?;
     let open = facts.iter_mut().filter(|facts| !draft.refuses(record.id, slot, facts.node));
+    let (open, away): (Vec<_>, Vec<_>) = open.partition(|facts| bounds.allows(facts.node));
+    if open.is_empty() && !away.is_empty() {
+        return Err(bounds.reasons());
+    }
     let choice = choose(&image, open, &credit)?;
     let fence = draft.draw_fence(record.stamp.epoch);
     let text = format!("assigned to {} on {}", choice.engine, choice.node);
@@ -236,6 +242,14 @@ pub(crate) fn why_waiting(
     if open.peek().is_none() {
         let text = "every node that fits refused it a moment ago; it is offered again soon";
         return Some(Reason::new(Code::WaitingAdmission, text));
+    }
+    let bounds = match bounds_of(record, slot) {
+        Ok(bounds) => bounds,
+        Err(reason) => return Some(reason),
+    };
+    let open: Vec<_> = open.filter(|facts| bounds.allows(facts.node)).collect();
+    if open.is_empty() {
+        return Some(together(bounds.reasons()));
     }
     choose(image, open, &credit).err().map(together)
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
-use motey_core::spec::{Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, Take};
+use motey_core::spec::{
+    Format, ImageSpec, Need, Neighbours, Params, Replicas, Requirement, Restart, Source, Spec, Take,
+};
 use motey_core::step::Request;
 use uuid::Uuid;
 
@@ -34,6 +36,7 @@ pub fn image(key: &str) -> ImageSpec {
         need: Need::nothing().into(),
         params: Params::default(),
         restart: Restart::Always,
+        neighbours: Neighbours::default(),
     }
 }
 

@@ -12,7 +12,9 @@ use crate::capability::{CapId, Capability, Scalar, Supply};
 use crate::directory::{Crowd, NodeFacts};
 use crate::id::NodeId;
 use crate::needs::Taken;
-use crate::spec::{Comparison, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, Take, Test};
+use crate::spec::{
+    Comparison, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart, Take, Test,
+};
 use crate::state::Engine;
 
 pub const PORT: &str = "port/80/tcp";
@@ -35,6 +37,7 @@ pub fn image(need: Need, engines: &[&str]) -> ImageSpec {
         need: need.into(),
         params: Params::default(),
         restart: Restart::Always,
+        neighbours: Neighbours::default(),
     }
 }
 
