@@ -100,7 +100,7 @@ fn deliver(draft: &mut Draft<'_>, from: NodeId, message: PeerMessage) {
         PeerMessage::Beat(_)
         | PeerMessage::Facts(_)
         | PeerMessage::Digest(_)
-        | PeerMessage::Resync
+        | PeerMessage::Resync(_)
         | PeerMessage::Stale { .. } => {}
     }
 }

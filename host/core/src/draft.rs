@@ -218,9 +218,10 @@ impl<'a> Draft<'a> {
         self.dead.contains(key) || self.core.dead.get(key).is_some()
     }
 
-    /// A node that stands alone needs no such memory: its own record is the only one.
+    /// A node that stands alone needs no such memory: its own record is the only one. Nothing follows a tombstone.
     pub fn bury(&mut self, key: &InstanceKey) {
-        if self.core.is_in_cluster() && !self.is_dead(key) {
+        let lives = self.record(key.service).is_some_and(|record| !record.is_absent());
+        if self.core.is_in_cluster() && lives && !self.is_dead(key) {
             self.dead.insert(key.clone());
         }
     }
@@ -547,7 +548,7 @@ impl<'a> Draft<'a> {
         let incarnation = self.incarnation;
         let Some(peer) = self.peer(to) else { return };
         let number = match message {
-            PeerMessage::Beat(_) | PeerMessage::Resync | PeerMessage::Stale { .. } => 0,
+            PeerMessage::Beat(_) | PeerMessage::Resync(_) | PeerMessage::Stale { .. } => 0,
             _ => {
                 peer.posted += 1;
                 peer.posted

@@ -13,11 +13,14 @@ use crate::draft::Draft;
 use crate::executor;
 use crate::id::{Millis, NodeId, ServiceId};
 use crate::membership::{Survey, Watch};
-use crate::peer::{Beat, Letter, NodeFacts, PeerMessage};
+use crate::peer::{Beat, Digest, Letter, NodeFacts, PeerMessage};
 use crate::record::{Incarnation, ServiceRecord, Stamp};
 
 /// The most versions that one digest tells of.
 const DIGEST: usize = 1_000;
+
+/// No node has had so many lives: who says so is not believed.
+const MOST_LIVES: u64 = 1 << 48;
 
 /// So many raises of its own incarnation within so many times `dead_after` mean that there are two with one id.
 const RAISES: usize = 3;
@@ -33,11 +36,11 @@ pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Opti
     match &letter.message {
         PeerMessage::Beat(beat) => hear_beat(draft, from, beat, news),
         PeerMessage::Facts(facts) if news.is_fresh => hear_facts(draft, from, facts),
-        PeerMessage::Resync => answer_resync(draft, from),
-        PeerMessage::Digest(stamps) => {
+        PeerMessage::Resync(question) => answer_resync(draft, from, *question),
+        PeerMessage::Digest(Digest { stamps, answers }) => {
             compare(draft, from, stamps);
-            if let Some(peer) = draft.peer(from) {
-                peer.behind = news.missed;
+            if let Some(peer) = draft.peer(from).filter(|peer| *answers == Some(peer.gaps)) {
+                peer.behind = false;
             }
         }
         PeerMessage::Stale { you, known } => hear_stale(draft, *you, *known),
@@ -81,12 +84,13 @@ fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> 
     peer.incarnation = peer.incarnation.max(Some(letter.incarnation));
     let before = match &letter.message {
         PeerMessage::Beat(beat) => beat.posted,
-        PeerMessage::Resync | PeerMessage::Stale { .. } => peer.got,
+        PeerMessage::Resync(_) | PeerMessage::Stale { .. } => peer.got,
         _ => letter.number.saturating_sub(1),
     };
     let gap = begins || before > peer.got;
     let missed = gap && !peer.behind;
     peer.behind |= gap;
+    peer.gaps += u64::from(gap);
     let is_fresh = letter.number > peer.got;
     peer.got = peer.got.max(before).max(letter.number);
     Some(News { is_fresh, missed })
@@ -94,8 +98,13 @@ fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> 
 
 fn ask_for_missed(draft: &mut Draft<'_>, from: NodeId, news: News) {
     if news.missed {
-        draft.send(from, PeerMessage::Resync);
+        ask_again(draft, from);
     }
+}
+
+fn ask_again(draft: &mut Draft<'_>, from: NodeId) {
+    let question = draft.peer(from).map_or(0, |peer| peer.gaps);
+    draft.send(from, PeerMessage::Resync(question));
 }
 
 fn hear_beat(draft: &mut Draft<'_>, from: NodeId, beat: &Beat, news: News) {
@@ -105,7 +114,7 @@ fn hear_beat(draft: &mut Draft<'_>, from: NodeId, beat: &Beat, news: News) {
     peer.disputed = beat.disputed;
     let still_behind = peer.behind && !news.missed;
     if still_behind {
-        draft.send(from, PeerMessage::Resync);
+        ask_again(draft, from);
     }
     draft.change_standing(|standing| {
         standing.forgotten.merge(&beat.forgotten);
@@ -136,7 +145,7 @@ fn hear_stale(draft: &mut Draft<'_>, you: Incarnation, known: Incarnation) {
 /// Counts above what was written or told in this node's name by another life.
 pub(crate) fn outdo(draft: &mut Draft<'_>, other: Incarnation) {
     let own = draft.incarnation();
-    if other.nonce == own.nonce || other.count < own.count {
+    if other.nonce == own.nonce || other.count < own.count || other.count >= MOST_LIVES {
         return;
     }
     draft.raise(other.count.saturating_add(1));
@@ -157,7 +166,8 @@ fn dispute(draft: &mut Draft<'_>) {
     draft.set_watch(watch);
 }
 
-fn answer_resync(draft: &mut Draft<'_>, to: NodeId) {
+/// The digest comes last: who read it, and noticed no gap since the question, has read all before it.
+fn answer_resync(draft: &mut Draft<'_>, to: NodeId, question: u64) {
     draft.send(to, PeerMessage::Facts(Arc::new(draft.core.facts())));
     let owned = draft.core.records.values().filter(|record| record.stamp.owner == to);
     let owned: Vec<ServiceId> = owned.map(|record| record.id).collect();
@@ -167,7 +177,8 @@ fn answer_resync(draft: &mut Draft<'_>, to: NodeId) {
     let mut stamps: Vec<_> = concerned.map(|record| (record.id, Some(record.stamp))).collect();
     loop {
         let rest = stamps.split_off(stamps.len().min(DIGEST));
-        draft.send(to, PeerMessage::Digest(stamps));
+        let answers = rest.is_empty().then_some(question);
+        draft.send(to, PeerMessage::Digest(Digest { stamps, answers }));
         if rest.is_empty() {
             return;
         }
@@ -195,7 +206,7 @@ fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Sta
         }
     }
     if !wanted.is_empty() {
-        draft.send(from, PeerMessage::Digest(wanted));
+        draft.send(from, PeerMessage::Digest(Digest { stamps: wanted, answers: None }));
     }
 }
 

@@ -7,6 +7,7 @@ macro_rules! mutants {
     ($($(#[$doc:meta])* $mutant:ident = $name:literal,)+) => {
         /// A rule, named by what is done instead.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[cfg_attr(not(feature = "mutants"), expect(dead_code, reason = "nothing is broken in the product"))]
         pub enum Mutant { $($(#[$doc])* $mutant,)+ }
 
         #[cfg(feature = "mutants")]

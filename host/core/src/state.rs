@@ -427,6 +427,11 @@ impl Core {
         self.me
     }
 
+    /// What it keeps about itself.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
     /// Every record, tombstones too, in the order of their ids.
     pub fn records(&self) -> impl Iterator<Item = &Arc<ServiceRecord>> {
         self.records.values()

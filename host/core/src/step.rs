@@ -347,8 +347,9 @@ impl Txn {
 
     /// Whether it deletes or frees and adds nothing but its story: what a full disk must still let through.
     pub fn only_removes(&self) -> bool {
-        let adds = !self.taken.is_empty() || !self.offers.is_empty();
-        !adds && self.records.values().all(|record| record.stamp.absent)
+        let lets_go = self.records.values().all(|record| record.stamp.absent)
+            && self.kept.values().all(Option::is_none);
+        self.taken.is_empty() && self.offers.is_empty() && lets_go
     }
 }
 

@@ -9,7 +9,7 @@ use motey_core::directory::Directory;
 use motey_core::id::NodeId;
 use motey_core::peer::NodeFacts;
 use motey_core::spec::{
-    Comparison, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, Run, Take, Test,
+    Comparison, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart, Run, Take, Test,
 };
 use motey_tests::Random;
 
@@ -223,6 +223,7 @@ impl Question {
             run: Run::Service,
             after: Vec::new(),
             restart: Restart::Always,
+            neighbours: Neighbours::default(),
         }
     }
 }

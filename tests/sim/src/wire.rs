@@ -81,8 +81,8 @@ pub fn describe(letter: &Letter, names: &Names) -> String {
         PeerMessage::Revision(service, revision) => {
             format!("revision {} of {}", revision.order.number, names.service(*service))
         }
-        PeerMessage::Digest(stamps) => format!("digest of {}", stamps.len()),
-        PeerMessage::Resync => "resync".into(),
+        PeerMessage::Digest(digest) => format!("digest of {}", digest.stamps.len()),
+        PeerMessage::Resync(_) => "resync".into(),
         PeerMessage::Stale { known, .. } => format!("stale: I know life {}", known.count),
     };
     format!("no. {} {what}", letter.number)

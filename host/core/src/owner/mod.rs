@@ -395,6 +395,7 @@ fn conclude(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         let source = crate::spec::Source { text: "".into(), ..record.revision.spec.source.clone() };
         record.revision.spec = Arc::new(Spec { images: Vec::new(), source });
         record.revision.scaled.clear();
+        record.revision.since.clear();
         record.previous = None;
     }
 }

@@ -5,15 +5,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::market::Market;
+use super::market::{Market, Placing};
 use super::placing::{confirms, place};
 use super::{conclude, dismiss, owned, prove_revision, publish, reissue_outdated, slots_of};
 use crate::draft::Draft;
+use crate::group::Bounds;
 use crate::id::{NodeId, ServiceId};
 use crate::instance::Observed;
 use crate::record::{
     Assignment, Desired, Dismissed, Former, InstanceKey, Place, Revision, ServiceRecord, SlotId,
 };
+use crate::spec::Neighbours;
 use crate::step::{Durability, EventKind};
 use crate::succession::fill_line;
 
@@ -209,10 +211,11 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
     let Some(image) = record.revision.spec.image(&slot.image).map(Arc::clone) else { return };
     let mut market = Market::of(draft);
     market.turn_to(record);
-    let Some(choice) = market.choose(draft, record, slot, &image, None) else { return };
+    let lot = [Placing { slot: slot.clone(), image: Arc::clone(&image) }];
+    let Some(choice) = market.choose(draft, record, &lot, &Bounds::default()) else { return };
     let pinned = draft.is_exclusive(choice.node, choice.taken.keys());
-    market.give(draft, record, slot, &choice);
-    if assigned.pinned {
+    let Some(to) = choice.engines.first().cloned() else { return };
+    if assigned.pinned || image.neighbours != Neighbours::default() {
         draft.tell(record.id, Some(slot), EventKind::Moved, format!("leaves node {}", assigned.node));
         return dismiss(record, slot);
     }
@@ -225,7 +228,7 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
     let Assignment { node, engine, fence, revision, .. } = assigned;
     let successor = Assignment {
         node: choice.node,
-        engine: choice.engine,
+        engine: to,
         fence: draft.draw_fence(record.stamp.epoch),
         revision: record.revision.since(&slot.image),
         pinned,

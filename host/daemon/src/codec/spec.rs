@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use motey_core::id::{EngineName, ImageKey};
 use motey_core::spec::{
-    Format, ImageSpec, Need, Params, Ready, Replicas, Restart, Run, Source, Spec, StopRule,
+    Format, ImageSpec, Need, Neighbours, Params, Ready, Replicas, Restart, Run, Source, Spec, StopRule,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,10 @@ struct ImageForm {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     after: Vec<(Text<ImageKey>, ReadyForm)>,
     restart: RestartForm,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    near: Vec<Text<ImageKey>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    apart: Vec<Text<ImageKey>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -130,7 +134,9 @@ impl From<SpecForm> for Spec {
 
 impl ImageForm {
     fn new(image: &ImageSpec) -> Result<Self, CodecError> {
-        let ImageSpec { key, image, engines, replicas, need, params, run, after, restart } = image.clone();
+        let ImageSpec { key, image, engines, replicas, need, params, run, after, restart, neighbours } =
+            image.clone();
+        let Neighbours { near, apart } = neighbours;
         let need = NeedForm::new(need.into(), MAX_NEED_DEPTH)
             .ok_or_else(|| CodecError::TooDeep { image: key.to_string() })?;
         Ok(Self {
@@ -143,13 +149,28 @@ impl ImageForm {
             run: run.into(),
             after: after.into_iter().map(|(key, ready)| (Text(key), ready.into())).collect(),
             restart: restart.into(),
+            near: near.into_iter().map(Text).collect(),
+            apart: apart.into_iter().map(Text).collect(),
         })
     }
 }
 
 impl From<ImageForm> for ImageSpec {
     fn from(form: ImageForm) -> Self {
-        let ImageForm { key: Text(key), image, engines, replicas, need, params, run, after, restart } = form;
+        let ImageForm {
+            key: Text(key),
+            image,
+            engines,
+            replicas,
+            need,
+            params,
+            run,
+            after,
+            restart,
+            near,
+            apart,
+        } = form;
+        let keys = |keys: Vec<Text<ImageKey>>| keys.into_iter().map(|Text(key)| key).collect();
         Self {
             key,
             image,
@@ -160,6 +181,7 @@ impl From<ImageForm> for ImageSpec {
             run: run.into(),
             after: after.into_iter().map(|(Text(key), ready)| (key, ready.into())).collect(),
             restart: restart.into(),
+            neighbours: Neighbours { near: keys(near), apart: keys(apart) },
         }
     }
 }

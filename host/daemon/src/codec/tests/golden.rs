@@ -14,8 +14,8 @@ use motey_core::record::{
     RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Params, Ready, Replicas, Requirement, Restart, Run, Source,
-    Spec, StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Ready, Replicas, Requirement, Restart,
+    Run, Source, Spec, StopRule, Take, Test,
 };
 use motey_core::step::EventKind;
 use uuid::Uuid;
@@ -60,6 +60,7 @@ fn vision() -> ImageSpec {
         run: Run::Job,
         after: vec![("plain".parse().expect("a key"), Ready::Completed)],
         restart: Restart::OnFailure,
+        neighbours: Neighbours::default(),
     }
 }
 
@@ -74,6 +75,7 @@ fn plain() -> ImageSpec {
         run: Run::Service,
         after: vec![],
         restart: Restart::Never,
+        neighbours: Neighbours::default(),
     }
 }
 

@@ -21,7 +21,8 @@ use motey_core::record::{
     Stamp,
 };
 use motey_core::spec::{
-    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Run, Source, Spec, StopRule, Take,
+    Format, ImageSpec, Need, Neighbours, Params, Replicas, Requirement, Restart, Run, Source, Spec, StopRule,
+    Take,
 };
 use motey_core::step::{Durability, Event, EventKind, Txn};
 use motey_core::{Standing, Stored};
@@ -81,6 +82,7 @@ fn record(n: u64, version: u64) -> ServiceRecord {
         run: Run::default(),
         after: vec![],
         restart: Restart::Always,
+        neighbours: Neighbours::default(),
     };
     let text = "service_name: vision\nimages:\n  - image: /usr/bin/vision\n".repeat(8);
     let spec =
