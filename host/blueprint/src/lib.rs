@@ -23,6 +23,7 @@ mod nearest;
 mod need;
 mod neighbours;
 mod offer;
+mod order;
 mod parameters;
 mod path;
 mod position;

@@ -128,14 +128,8 @@ const IMAGE: &[Word] = &[
     now("restart"),
     now("near"),
     now("apart"),
-    Word {
-        name: "run",
-        meaning: Meaning::OnlyDefault {
-            default: Some("service"),
-            others: &["job"],
-            cannot: "run an image to its end; `restart: on-failure` comes closest",
-        },
-    },
+    now("run"),
+    now("depends_on"),
     Word {
         name: "on_capability_loss",
         meaning: Meaning::OnlyDefault {
@@ -145,7 +139,6 @@ const IMAGE: &[Word] = &[
         },
     },
     later("uses", Shape::List, "connect images with each other"),
-    later("depends_on", Shape::ListOrMap, "start images in an order"),
     later("health", Shape::Map, "check whether an instance is healthy"),
 ];
 
