@@ -35,9 +35,11 @@ impl Problem {
     pub fn code(&self) -> Code {
         match (self.kind(), self.status) {
             ("unplaceable", _) => Code::NoNodeFits,
-            ("unknown-service" | "unknown-node" | "unknown-image" | "no-instance" | "deleted", _) => {
-                Code::NotFound
-            }
+            (
+                "unknown-service" | "unknown-node" | "unknown-image" | "unknown-revision" | "no-instance"
+                | "deleted",
+                _,
+            ) => Code::NotFound,
             (_, 408 | 504) => Code::TimedOut,
             _ => Code::Failed,
         }

@@ -226,6 +226,10 @@ pub enum Service {
     Events(ServiceEvents),
     /// Print the blueprint as it was sent
     Blueprint(Named),
+    /// List what it was made of, the newest first
+    Revisions(One),
+    /// Update it to what it was made of before
+    Rollback(Rollback),
     /// Stop every instance and keep the service
     Stop(Change),
     /// Start a stopped service
@@ -258,6 +262,17 @@ pub struct One {
 pub struct Change {
     #[command(flatten)]
     pub named: Named,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollback {
+    #[command(flatten)]
+    pub named: Named,
+    /// The revision to go back to, in place of the last one with another blueprint
+    #[arg(long, value_name = "N")]
+    pub to: Option<u32>,
     #[command(flatten)]
     pub wait: Wait,
 }

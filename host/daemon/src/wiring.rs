@@ -123,7 +123,7 @@ impl Parts {
         offers.insert(NODE_SOURCE.to_owned(), labels(config));
         let owner = loaded.stored.records.first().map(|record| record.stamp.owner);
         let id = node_id(&state_dir, owner, Uuid::now_v7)?;
-        let journal = Mutex::new(store.journal()?);
+        let reader = Mutex::new(store.reader()?);
         let identity = Identity {
             id,
             name: config.node_name(),
@@ -140,7 +140,7 @@ impl Parts {
             engines: Engines::new(plugins, Arc::clone(&link)),
             identity,
             inbox,
-            journal,
+            reader,
         });
         Ok(Self { node, store, link, state_dir, offers })
     }

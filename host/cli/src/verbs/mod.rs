@@ -11,6 +11,7 @@ mod logs;
 mod node;
 mod plugin;
 mod ps;
+mod revision;
 mod service;
 mod status;
 mod watch;
@@ -67,6 +68,8 @@ async fn of_service(session: &mut Session, service: args::Service) -> Result<(),
         args::Service::Logs(args) => logs::print(session, &args).await,
         args::Service::Events(args) => events::of_service(session, &args).await,
         args::Service::Blueprint(named) => service::blueprint(session, &named).await,
+        args::Service::Revisions(args) => revision::list(session, &args).await,
+        args::Service::Rollback(args) => revision::roll_back(session, &args).await,
         args::Service::Stop(args) => change::stop(session, &args).await,
         args::Service::Start(args) => change::start(session, &args).await,
         args::Service::Restart(args) => change::restart(session, &args).await,

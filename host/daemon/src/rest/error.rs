@@ -65,6 +65,8 @@ pub(super) enum Problem {
     Renamed { is: ServiceName, to: ServiceName },
     #[error(transparent)]
     Refused(Refusal),
+    #[error("{}", missing(*.0))]
+    NoRevision(Option<u32>),
     #[error("the service has no instance {0} now")]
     NoInstance(String),
 
@@ -139,6 +141,7 @@ impl Problem {
             Self::Deleted { .. } => (StatusCode::GONE, "deleted", "The service was deleted"),
             Self::Renamed { .. } => (StatusCode::CONFLICT, "renamed", "A service keeps its name"),
             Self::Refused(refusal) => refused(refusal),
+            Self::NoRevision(_) => (StatusCode::NOT_FOUND, "unknown-revision", "No such revision"),
             Self::NoInstance(_) => (StatusCode::NOT_FOUND, "no-instance", "No such instance"),
             Self::Engine(error) => engine(error.kind),
             Self::Ask(error) => asked(error),
@@ -202,6 +205,17 @@ impl Problem {
                 Some((RETRY_AFTER, HeaderValue::from_static("1")))
             }
             _ => None,
+        }
+    }
+}
+
+fn missing(revision: Option<u32>) -> String {
+    match revision {
+        Some(number) => format!(
+            "the service has no revision {number}, or has it no more: GET /v1/service/{{id}}/revisions lists the last ones"
+        ),
+        None => {
+            "no earlier revision with another blueprint is kept: there is nothing to go back to".to_owned()
         }
     }
 }

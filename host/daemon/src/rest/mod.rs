@@ -16,6 +16,7 @@ mod node;
 mod patient;
 mod plugin;
 mod query;
+mod revision;
 mod root;
 mod seats;
 mod server;
@@ -73,6 +74,7 @@ struct Api {
 /// The kinds of blocking work. None must be able to starve another.
 struct Works {
     journal: Apart,
+    revisions: Apart,
     blueprints: Apart,
     gauges: Apart,
 }
@@ -81,6 +83,7 @@ impl Works {
     fn new() -> Self {
         Self {
             journal: Apart::new("the journal", 2, Duration::from_secs(30)),
+            revisions: Apart::new("the revisions", 1, Duration::from_secs(30)),
             blueprints: Apart::new("the blueprint", 2, Duration::from_secs(30)),
             gauges: Apart::new("the machine's state", 1, Duration::from_secs(5)),
         }
@@ -155,6 +158,8 @@ routes! {
     "service-why" ("v1" / "service" / String / "why") { GET why::tell }
     "service-blueprint" ("v1" / "service" / String / "blueprint") { GET service::blueprint }
     "service-logs" ("v1" / "service" / String / "logs") { GET logs::read }
+    "service-rollback" ("v1" / "service" / String / "rollback") { POST revision::roll_back }
+    "service-revisions" ("v1" / "service" / String / "revisions") { GET revision::list }
     "service-scale" ("v1" / "service" / String / "scale") { POST service::scale }
     "service-restart" ("v1" / "service" / String / "restart") { POST service::restart }
     "service-stop" ("v1" / "service" / String / "stop") { POST service::stop }

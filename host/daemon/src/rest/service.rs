@@ -209,7 +209,7 @@ impl Api {
     }
 
     /// Asks for a change and shows what the service is then.
-    async fn change(&self, request: Request, id: ServiceId) -> Outcome {
+    pub(super) async fn change(&self, request: Request, id: ServiceId) -> Outcome {
         self.ask(request).await?;
         let (record, status) = self.known(id).ok_or_else(|| Problem::unknown(id))?;
         Ok(error::accepted(&view::Service::new(&record, &status)))
@@ -235,7 +235,7 @@ impl Api {
         self.node.read(|core| Some((Arc::clone(core.record(id)?), core.status(id)?)))
     }
 
-    fn deleted(&self, id: ServiceId) -> Problem {
+    pub(super) fn deleted(&self, id: ServiceId) -> Problem {
         let state = self.node.read(|core| core.status(id)).map_or(State::Terminated, |status| status.state);
         Problem::Deleted { id, state }
     }

@@ -140,6 +140,7 @@ fn service_links(record: &ServiceRecord, path: &str) -> Links {
         .to("logs", format_args!("{path}/logs"))
         .to("blueprint", format_args!("{path}/blueprint"))
         .to("events", format_args!("{path}/events"))
+        .to("revisions", format_args!("{path}/revisions"))
         .to("why", format_args!("{path}/why"));
     if record.desired == Desired::Absent {
         return links;
@@ -154,6 +155,7 @@ fn service_links(record: &ServiceRecord, path: &str) -> Links {
         .act("restart", "POST", format_args!("{path}/restart"))
         .act("scale", "POST", format_args!("{path}/scale"))
         .act("update", "PUT", path)
+        .act("rollback", "POST", format_args!("{path}/rollback"))
         .act("delete", "DELETE", path)
 }
 

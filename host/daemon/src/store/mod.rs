@@ -1,5 +1,5 @@
-//! What a node remembers for good: one SQLite file with its records, its leases, its own standing, what people gave
-//! it, and its journal.
+//! What a node remembers for good: one SQLite file with its records and their last revisions, its leases, its own
+//! standing, what people gave it, and its journal.
 //!
 //! A transaction of the core is written as a whole or not at all, also on a full disk, so that store and memory
 //! never differ. Nothing is decided here, and nothing that was only observed is kept. An idle store writes nothing
@@ -15,6 +15,7 @@ mod file;
 mod identity;
 mod journal;
 mod reserve;
+mod revisions;
 mod schema;
 mod state_dir;
 mod writing;
@@ -24,7 +25,8 @@ mod tests;
 
 pub use error::StoreError;
 pub use identity::{IdentityError, node_id};
-pub use journal::{Entry, JournalReader, Span};
+pub use journal::{Entry, Span, StoreReader};
+pub use revisions::Past;
 pub use state_dir::{StateDir, StateDirError};
 
 use std::path::{Path, PathBuf};
@@ -131,12 +133,12 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// A handle for reading the journal, on any thread, while this store commits.
+    /// A handle for reading what is kept for people, on any thread, while this store commits.
     ///
     /// # Errors
     /// When the file cannot be opened once more.
-    pub fn journal(&self) -> Result<JournalReader, StoreError> {
-        JournalReader::open(&self.path)
+    pub fn reader(&self) -> Result<StoreReader, StoreError> {
+        StoreReader::open(&self.path)
     }
 
     fn write(&mut self, txn: &Txn) -> Result<Change, StoreError> {
@@ -147,6 +149,7 @@ impl SqliteStore {
         writing.records(txn)?;
         writing.leases(txn)?;
         writing.memories(txn)?;
+        writing.revisions(txn, now)?;
         writing.node(txn)?;
         writing.offers(txn)?;
         let change = writing.journal(&txn.journal, now, &self.bounds)?;

@@ -53,6 +53,15 @@ pub(super) const STEPS: &[&str] = &[
         body TEXT NOT NULL
     ) STRICT;
 
+    CREATE TABLE revision (
+        service BLOB NOT NULL,
+        number INTEGER NOT NULL,
+        place TEXT NOT NULL,
+        wall_ms INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (service, place)
+    ) STRICT;
+
     CREATE TABLE standing (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         body TEXT NOT NULL

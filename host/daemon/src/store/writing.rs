@@ -57,7 +57,7 @@ impl<'a> Writing<'a> {
         self.execute(sql, params![service.0.as_bytes(), encoded(revision)?])
     }
 
-    fn forget(&self, table: &'static str, service: ServiceId) -> Result<(), StoreError> {
+    pub(super) fn forget(&self, table: &'static str, service: ServiceId) -> Result<(), StoreError> {
         self.execute(&format!("DELETE FROM {table} WHERE service = ?1"), params![service.0.as_bytes()])
     }
 
@@ -112,7 +112,13 @@ impl<'a> Writing<'a> {
         self.transaction.commit()
     }
 
-    fn execute(&self, sql: &str, row: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
+    /// Whether there is such a row.
+    pub(super) fn exists(&self, sql: &str, row: &[&dyn rusqlite::ToSql]) -> Result<bool, StoreError> {
+        let mut statement = self.transaction.prepare_cached(sql).at(self.path)?;
+        statement.exists(row).at(self.path)
+    }
+
+    pub(super) fn execute(&self, sql: &str, row: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
         let mut statement = self.transaction.prepare_cached(sql).at(self.path)?;
         statement.execute(row).at(self.path).map(drop)
     }
@@ -122,6 +128,6 @@ fn holder(InstanceKey { service, slot, fence }: &InstanceKey) -> String {
     format!("{service} {slot} {fence}")
 }
 
-fn encoded<T: Coded>(value: &T) -> Result<String, StoreError> {
+pub(super) fn encoded<T: Coded>(value: &T) -> Result<String, StoreError> {
     codec::encode(value).map_err(|source| StoreError::Unwritable { source })
 }

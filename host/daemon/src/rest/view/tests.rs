@@ -229,6 +229,13 @@ fn a_service_as_clients_see_it() {
           "href": "/v1/service/00000000-0000-0000-0000-000000000007/restart",
           "method": "POST"
         },
+        "revisions": {
+          "href": "/v1/service/00000000-0000-0000-0000-000000000007/revisions"
+        },
+        "rollback": {
+          "href": "/v1/service/00000000-0000-0000-0000-000000000007/rollback",
+          "method": "POST"
+        },
         "scale": {
           "href": "/v1/service/00000000-0000-0000-0000-000000000007/scale",
           "method": "POST"

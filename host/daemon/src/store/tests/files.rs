@@ -208,7 +208,7 @@ fn an_event_of_a_newer_version_is_not_damaged() {
     let changed =
         Connection::open(&path).expect("it opens").execute("UPDATE journal SET kind = 'danced'", []);
     assert_eq!(changed, Ok(2));
-    let read = store.journal().expect("it opens").read(None, Span::Newest, 9);
+    let read = store.reader().expect("it opens").read(None, Span::Newest, 9);
     assert!(matches!(read, Err(StoreError::NewerContent { .. })), "{read:?}");
 }
 

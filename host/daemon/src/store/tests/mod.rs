@@ -7,6 +7,7 @@ mod fsyncs;
 mod full;
 mod journal;
 mod killed;
+mod revisions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
