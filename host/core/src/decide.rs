@@ -123,6 +123,7 @@ fn receive(draft: &mut Draft<'_>, from: NodeId, record: &Arc<ServiceRecord>) {
         Some(known) if known.stamp == record.stamp => confirm(draft, from, record),
         known => {
             draft.store(Arc::clone(record), Durability::Power);
+            owner::let_go(draft, record);
             if let Some(known) = known {
                 keep_newer(draft, &known.revision, record);
             }

@@ -105,7 +105,10 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
     let (last, first): (Vec<_>, Vec<_>) = wishes.partition(|(wish, _)| *wish == Wish::Run);
     for (wish, key) in first.into_iter().chain(last) {
         let run = draft.run(&key);
-        let Some(engine) = engine_of(draft, &orders, &key, run.as_ref()) else { continue };
+        let Some(engine) = engine_of(draft, &orders, &key, run.as_ref()) else {
+            draft.set_run(&key, None);
+            continue;
+        };
         let is_behind = wish == Wish::Run && (orders.leaves(&key.slot) || others_hold(draft, &key));
         Attempt { draft, record, key: &key, engine, is_behind, report: &mut report }.advance(wish, run);
     }
@@ -148,7 +151,8 @@ impl<'r> Orders<'r> {
         Self { record, me, failed: record.has_failed(), dismissed }
     }
 
-    /// `None`: the record says nothing about it, and there is nothing to tell.
+    /// `None`: the record says nothing about it, and there is nothing to tell. What ended here on order ends again,
+    /// should it appear once more.
     fn wish(&self, draft: &Draft<'_>, key: &InstanceKey) -> Option<Wish> {
         if self.record.desired != Desired::Running || self.dismissal(key).is_some() {
             return Some(Wish::End);
@@ -157,7 +161,8 @@ impl<'r> Orders<'r> {
         if self.assigned(key).is_some() {
             return Some(if over { Wish::Halt } else { Wish::Run });
         }
-        (draft.seen(key).is_some() || draft.run(key).is_some()).then_some(Wish::Leave)
+        let wish = if draft.is_dead(key) { Wish::End } else { Wish::Leave };
+        (draft.seen(key).is_some() || draft.run(key).is_some()).then_some(wish)
     }
 
     /// The engine on which this node is to run it: for the slot, or until the slot's own attempt runs elsewhere.

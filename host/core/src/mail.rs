@@ -39,8 +39,9 @@ pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Opti
         PeerMessage::Resync => answer_resync(draft, from),
         PeerMessage::Digest(stamps) => {
             compare(draft, from, stamps);
-            if let Some(peer) = draft.peer(from) {
-                peer.behind = news.missed;
+            // what it follows in the other's order was read, all of it: only then does it make up for what was missed
+            if let Some(peer) = draft.peer(from).filter(|_| news.is_fresh && !news.gap) {
+                peer.behind = false;
             }
         }
         PeerMessage::Stale { you, known } => hear_stale(draft, *you, *known),
@@ -60,7 +61,9 @@ pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Opti
 struct News {
     /// None that was written later was read before.
     is_fresh: bool,
-    /// One that was written before was not read, and it was not known yet that there is a gap.
+    /// One that was written before was not read.
+    gap: bool,
+    /// The same, and it was not known yet that anything is missed.
     missed: bool,
 }
 
@@ -92,7 +95,7 @@ fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> 
     peer.behind |= gap;
     let is_fresh = letter.number > peer.got;
     peer.got = peer.got.max(before).max(letter.number);
-    Some(News { is_fresh, missed })
+    Some(News { is_fresh, gap, missed })
 }
 
 fn ask_for_missed(draft: &mut Draft<'_>, from: NodeId, news: News) {

@@ -44,6 +44,8 @@ pub struct Asked {
     pub service: Option<usize>,
     pub wish: Wish,
     fate: Fate,
+    /// It was not so before.
+    changed: bool,
 }
 
 /// All wishes, in the order in which they were made.
@@ -55,7 +57,7 @@ pub struct People {
 impl People {
     /// Somebody asks.
     pub fn open(&mut self, node: usize, service: Option<usize>, wish: Wish) -> AskId {
-        self.asks.push(Asked { node, service, wish, fate: Fate::Open });
+        self.asks.push(Asked { node, service, wish, fate: Fate::Open, changed: false });
         AskId(self.asks.len() as u64)
     }
 
@@ -78,6 +80,7 @@ impl People {
             Answer::Done => Fate::Accepted(None),
             Answer::Accepted(id) | Answer::Unchanged(id) => Fate::Accepted(promise(*id, stored)),
         };
+        asked.changed = matches!(answer, Answer::Accepted(_));
         truthful(asked.wish, answer, stored)
     }
 
@@ -168,6 +171,12 @@ fn wanted(about: &[&Asked]) -> BTreeSet<bool> {
         };
         match it.fate {
             _ if first && deployed => {}
+            Fate::Accepted(_) if first && !it.changed => {
+                deployed = true;
+                if wanted.is_empty() {
+                    wanted.insert(true);
+                }
+            }
             Fate::Accepted(_) => {
                 wanted = [running].into();
                 deployed |= first;

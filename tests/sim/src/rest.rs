@@ -305,7 +305,7 @@ impl Rest<'_> {
     /// What runs holds what it needs.
     fn leases_of(&self, node: &Node, key: &InstanceKey) -> Verdict {
         let Some(body) = node.engines.iter().find_map(|engine| engine.bodies.get(key)) else { return Ok(()) };
-        for requirement in requirements(body.image.need.as_need()) {
+        for requirement in requirements(&body.image) {
             let device = node.devices.iter().find(|device| device.capability.id.name == requirement.name);
             let needs = device.and_then(|device| takes(requirement, &device.capability)).unwrap_or(0);
             let mut leases = node.disk.now.leases.iter();
@@ -331,7 +331,7 @@ fn fits(node: &Node, image: &ImageSpec, now: u64) -> bool {
     let runs = |name: &motey_core::id::EngineName| image.engines.is_empty() || image.engines.contains(name);
     let held = node.disk.now.held();
     node.engines.iter().any(|engine| engine.up && runs(&engine.name))
-        && requirements(image.need.as_need()).into_iter().all(|requirement| {
+        && requirements(image).into_iter().all(|requirement| {
             node.offers(now).any(|it| {
                 let used = held.get(&it.id).copied().unwrap_or(0);
                 takes(requirement, it).is_some_and(|amount| used + amount <= supply(it))

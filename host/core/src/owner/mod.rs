@@ -28,7 +28,7 @@ pub(crate) use hearing::hear;
 pub(crate) use market::Market;
 use placing::{place, place_in};
 pub(crate) use placing::{place_waiting, why_nowhere, why_waiting};
-pub(crate) use tending::{offer, tend, tend_whole};
+pub(crate) use tending::{let_go, offer, tend, tend_whole};
 
 /// The epoch that the first owner of a service opens.
 const FIRST_EPOCH: u64 = 1;
