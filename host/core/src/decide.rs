@@ -101,6 +101,7 @@ fn deliver(draft: &mut Draft<'_>, from: NodeId, message: PeerMessage) {
         | PeerMessage::Facts(_)
         | PeerMessage::Digest(_)
         | PeerMessage::Resync
+        | PeerMessage::Told(_)
         | PeerMessage::Stale { .. } => {}
     }
 }

@@ -2,7 +2,8 @@
 //! for. Decides nothing about services.
 //!
 //! A receiver that finds a gap in the numbers asks for a *resync*: the other tells its facts, reports all that it runs
-//! for the receiver, and sends a *digest* of the versions that concern it. Who sees an older version in a digest sends
+//! for the receiver, and sends a *digest* of the versions that concern it; that this was all is *told* last, and counts
+//! only when nothing in between was missed again. Who sees an older version in a digest sends
 //! its own; who sees a newer one asks for it. So all that concerns two nodes is the same on both after one exchange,
 //! whatever was lost before.
 
@@ -37,10 +38,10 @@ pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Opti
         PeerMessage::Beat(beat) => hear_beat(draft, from, beat, news),
         PeerMessage::Facts(facts) if news.is_fresh => hear_facts(draft, from, facts),
         PeerMessage::Resync => answer_resync(draft, from),
-        PeerMessage::Digest(stamps) => {
-            compare(draft, from, stamps);
-            // what it follows in the other's order was read, all of it: only then does it make up for what was missed
-            if let Some(peer) = draft.peer(from).filter(|_| news.is_fresh && !news.gap) {
+        PeerMessage::Digest(stamps) => compare(draft, from, stamps),
+        PeerMessage::Told(since) => {
+            // what makes up for the missed was read, all of it, and in its order
+            if let Some(peer) = draft.peer(from).filter(|peer| news.is_fresh && peer.since <= *since) {
                 peer.behind = false;
             }
         }
@@ -61,9 +62,7 @@ pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Opti
 struct News {
     /// None that was written later was read before.
     is_fresh: bool,
-    /// One that was written before was not read.
-    gap: bool,
-    /// The same, and it was not known yet that anything is missed.
+    /// One that was written before was not read, and it was not known yet that anything is missed.
     missed: bool,
 }
 
@@ -93,9 +92,12 @@ fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> 
     let gap = begins || before > peer.got;
     let missed = gap && !peer.behind;
     peer.behind |= gap;
+    if gap {
+        peer.since = before + 1;
+    }
     let is_fresh = letter.number > peer.got;
     peer.got = peer.got.max(before).max(letter.number);
-    Some(News { is_fresh, gap, missed })
+    Some(News { is_fresh, missed })
 }
 
 fn ask_for_missed(draft: &mut Draft<'_>, from: NodeId, news: News) {
@@ -164,6 +166,7 @@ fn dispute(draft: &mut Draft<'_>) {
 }
 
 fn answer_resync(draft: &mut Draft<'_>, to: NodeId) {
+    let Some(since) = draft.peer(to).map(|peer| peer.posted + 1) else { return };
     draft.send(to, PeerMessage::Facts(Arc::new(draft.core.facts())));
     let owned = draft.core.records.values().filter(|record| record.stamp.owner == to);
     let owned: Vec<ServiceId> = owned.map(|record| record.id).collect();
@@ -175,7 +178,7 @@ fn answer_resync(draft: &mut Draft<'_>, to: NodeId) {
         let rest = stamps.split_off(stamps.len().min(DIGEST));
         draft.send(to, PeerMessage::Digest(stamps));
         if rest.is_empty() {
-            return;
+            return draft.send(to, PeerMessage::Told(since));
         }
         stamps = rest;
     }

@@ -49,6 +49,8 @@ pub(crate) struct Peer {
     pub posted: u64,
     /// The greatest number of a letter from it.
     pub got: u64,
+    /// All letters between this number and the greatest were read in their order.
+    pub since: u64,
     /// Something from it was missed.
     pub behind: bool,
 }

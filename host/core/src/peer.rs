@@ -41,6 +41,8 @@ pub enum PeerMessage {
     Digest(Vec<(ServiceId, Option<Stamp>)>),
     /// I missed something of you: tell me all that concerns me.
     Resync,
+    /// All that concerns you was told in the letters from this number on.
+    Told(u64),
     /// You speak as an older life than the one I know: a restored disk, or a second node with your id.
     Stale {
         /// The life that is told so.

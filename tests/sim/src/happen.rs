@@ -7,9 +7,9 @@ use motey_core::peer::Duty;
 use motey_core::record::InstanceKey;
 use motey_core::step::{EngineState, Input};
 
+use crate::disk::Contents;
 use crate::engine::exited;
 use crate::node::{Death, Fuse, NEVER};
-use crate::disk::Contents;
 use crate::plan::{Change, Happening, Wish};
 use crate::queue::Time;
 use crate::watch::Verdict;
@@ -87,7 +87,9 @@ impl World {
             Happening::BrokerAway { span } => self.broker.away_until = now + span,
             _ => {}
         }
-        if let Happening::Splits { span, .. } | Happening::Deaf { span, .. } | Happening::BrokerAway { span } = what
+        if let Happening::Splits { span, .. }
+        | Happening::Deaf { span, .. }
+        | Happening::BrokerAway { span } = what
         {
             self.meet();
             self.queue.push(now + span, Event::Mended);

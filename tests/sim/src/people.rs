@@ -130,7 +130,8 @@ impl People {
         if record.stamp.epoch == 1 && !wanted(&about).contains(&(record.desired == Desired::Running)) {
             return Err(format!("it is to be {:?}, and that was not the last wish", record.desired));
         }
-        let revises = |wish: &Wish| matches!(wish, Wish::Deploy { .. } | Wish::Scale { .. } | Wish::Update { .. });
+        let revises =
+            |wish: &Wish| matches!(wish, Wish::Deploy { .. } | Wish::Scale { .. } | Wish::Update { .. });
         let reverts = |wish: &Wish| matches!(wish, Wish::Update { .. });
         let may_be_later = lost(revises) || lost(reverts) || done(reverts);
         keeps(&about, record, may_be_later)

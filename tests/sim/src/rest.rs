@@ -130,9 +130,8 @@ impl Rest<'_> {
     fn held_by_all(&self, record: &ServiceRecord) -> Verdict {
         let there = self.world.nodes.iter().filter(|node| node.process.is_some());
         let mut concerned = there.filter(|node| record.audience().contains(&node.id));
-        let behind = concerned.find(|node| {
-            node.disk.now.records.get(&record.id).is_none_or(|held| held.stamp != record.stamp)
-        });
+        let behind = concerned
+            .find(|node| node.disk.now.records.get(&record.id).is_none_or(|held| held.stamp != record.stamp));
         holds("all holders hold the same", behind.is_none(), || {
             let name = behind.map(|node| crate::blueprint::node_name(node.number)).unwrap_or_default();
             format!("{name} does not hold {}", self.told(record))

@@ -222,7 +222,9 @@ impl Watch {
         let bodies = nodes.iter().flat_map(|node| &node.engines).flat_map(|engine| &engine.bodies);
         let pinned = |body: &Body| requirements(&body.image).iter().any(|it| it.name == "dongle");
         for (key, _) in bodies.filter(|(_, body)| body.lives() && !body.meddled && pinned(body)) {
-            holds("what must not run twice lives once", slots.insert((key.service, &key.slot)), || names.key(key))?;
+            holds("what must not run twice lives once", slots.insert((key.service, &key.slot)), || {
+                names.key(key)
+            })?;
         }
         Ok(())
     }

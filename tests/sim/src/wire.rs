@@ -83,6 +83,7 @@ pub fn describe(letter: &Letter, names: &Names) -> String {
         }
         PeerMessage::Digest(stamps) => format!("digest of {}", stamps.len()),
         PeerMessage::Resync => "resync".into(),
+        PeerMessage::Told(since) => format!("that was all, from no. {since} on"),
         PeerMessage::Stale { known, .. } => format!("stale: I know life {}", known.count),
     };
     format!("no. {} {what}", letter.number)
