@@ -325,6 +325,7 @@ impl<'a> Draft<'a> {
     pub fn known(&self, service: ServiceId) -> BTreeSet<InstanceKey> {
         let mut known: BTreeSet<InstanceKey> = self.core.runs.of(service).map(|(key, _)| key).collect();
         known.extend(self.core.seen.of(service).map(|(key, _)| key));
+        known.extend(self.core.leases.of(service).map(|(key, _)| key));
         known.extend(self.runs.of(service).map(|(key, _)| key));
         known.retain(|key| !matches!(self.runs.get(key), Some(None)));
         known
@@ -336,7 +337,8 @@ impl<'a> Draft<'a> {
         let remembered = self.core.runs.of_slot(service, slot).map(|(fence, _)| fence);
         let seen = self.core.seen.of_slot(service, slot).map(|(fence, _)| fence);
         let drafted = self.runs.of_slot(service, slot).map(|(fence, _)| fence);
-        let known = remembered.chain(seen).chain(drafted).map(key);
+        let leased = self.core.leases.of_slot(service, slot).map(|(fence, _)| fence);
+        let known = remembered.chain(seen).chain(leased).chain(drafted).map(key);
         known.filter(|key| !matches!(self.runs.get(key), Some(None))).collect()
     }
 

@@ -195,6 +195,13 @@ fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Sta
     for (service, theirs) in stamps {
         if let Some(theirs) = theirs {
             draft.mark_holds(*service, from, *theirs);
+            if draft
+                .record(*service)
+                .is_some_and(|record| record.unproven && record.stamp.owner == draft.me())
+            {
+                // this may have been the last one that the epoch waited for
+                draft.wake(*service, draft.now);
+            }
         }
         let mine = draft.record(*service).map(|record| record.stamp);
         if mine > *theirs {

@@ -379,6 +379,10 @@ impl Core {
         } else {
             self.waiting.remove(&record.id);
         }
+        if record.stamp.owner != self.me.node {
+            // its owner is told, and nobody else
+            self.heard.remove_all(record.id);
+        }
         if record.is_absent() {
             self.dead.remove_all(record.id);
             self.kept.remove(&record.id);

@@ -172,6 +172,10 @@ pub enum Happening {
         most: Time,
         span: Time,
     },
+    /// Letters overtake each other.
+    Disorder {
+        span: Time,
+    },
     BrokerAway {
         span: Time,
     },
@@ -389,7 +393,8 @@ fn device(dice: &mut Dice, node: usize) -> Happening {
 
 fn network(dice: &mut Dice, nodes: usize) -> Happening {
     let span = span(dice);
-    match dice.below(6) {
+    match dice.below(7) {
+        6 => Happening::Disorder { span },
         0 | 1 => {
             let mask = u16::try_from(dice.below(1 << nodes)).unwrap_or(0);
             Happening::Splits { mask, span }
