@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use motey_core::id::{EngineName, ImageKey, ServiceName};
-use motey_core::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Need, Neighbours, Params, Replicas, Restart, Run};
+use motey_core::spec::{
+    ImageSpec, MAX_REPLICAS, MAX_SLOTS, Need, Neighbours, Params, Replicas, Restart, Run,
+};
 
 use crate::diagnostic::DiagnosticKind as Kind;
 use crate::fields::Fields;

@@ -100,7 +100,8 @@ fn deliver(draft: &mut Draft<'_>, from: NodeId, message: PeerMessage) {
         PeerMessage::Beat(_)
         | PeerMessage::Facts(_)
         | PeerMessage::Digest(_)
-        | PeerMessage::Resync(_)
+        | PeerMessage::Resync
+        | PeerMessage::Told(_)
         | PeerMessage::Stale { .. } => {}
     }
 }
@@ -123,6 +124,7 @@ fn receive(draft: &mut Draft<'_>, from: NodeId, record: &Arc<ServiceRecord>) {
         Some(known) if known.stamp == record.stamp => confirm(draft, from, record),
         known => {
             draft.store(Arc::clone(record), Durability::Power);
+            owner::let_go(draft, record);
             if let Some(known) = known {
                 keep_newer(draft, &known.revision, record);
             }

@@ -17,6 +17,7 @@ use crate::placement::Facts;
 use crate::reason::{Code, Reason};
 use crate::record::{Fence, Incarnation, InstanceKey, Revision, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
+use crate::spec::{ImageSpec, Need};
 use crate::state::{Core, Engine};
 use crate::step::{
     Answer, AskId, Call, CallId, Durability, Effect, EngineOp, Event, EventKind, Mark, Step, Target, Txn,
@@ -325,6 +326,7 @@ impl<'a> Draft<'a> {
     pub fn known(&self, service: ServiceId) -> BTreeSet<InstanceKey> {
         let mut known: BTreeSet<InstanceKey> = self.core.runs.of(service).map(|(key, _)| key).collect();
         known.extend(self.core.seen.of(service).map(|(key, _)| key));
+        known.extend(self.core.leases.of(service).map(|(key, _)| key));
         known.extend(self.runs.of(service).map(|(key, _)| key));
         known.retain(|key| !matches!(self.runs.get(key), Some(None)));
         known
@@ -336,7 +338,8 @@ impl<'a> Draft<'a> {
         let remembered = self.core.runs.of_slot(service, slot).map(|(fence, _)| fence);
         let seen = self.core.seen.of_slot(service, slot).map(|(fence, _)| fence);
         let drafted = self.runs.of_slot(service, slot).map(|(fence, _)| fence);
-        let known = remembered.chain(seen).chain(drafted).map(key);
+        let leased = self.core.leases.of_slot(service, slot).map(|(fence, _)| fence);
+        let known = remembered.chain(seen).chain(leased).chain(drafted).map(key);
         known.filter(|key| !matches!(self.runs.get(key), Some(None))).collect()
     }
 
@@ -410,6 +413,23 @@ impl<'a> Draft<'a> {
             true => self.core.capabilities().any(|it| is(id, it)),
             false => theirs().any(|it| is(id, it)),
         })
+    }
+
+    /// Whether an image may take, on that node, what is for one instance alone.
+    pub fn may_take_alone(&self, node: NodeId, image: &ImageSpec) -> bool {
+        fn names<'n>(need: &'n Need, found: &mut Vec<&'n str>) {
+            match need {
+                Need::All(all) | Need::Any(all) => all.iter().for_each(|need| names(need, found)),
+                Need::Has(requirement) => found.push(&requirement.name),
+                Need::Not(_) => {}
+            }
+        }
+        let mut wanted = Vec::new();
+        names(image.need.as_need(), &mut wanted);
+        let peer = self.core.membership.peers.get(&node).and_then(|peer| peer.facts.as_ref());
+        let theirs = peer.into_iter().flat_map(|facts| &facts.capabilities);
+        let own = self.core.capabilities().filter(|_| node == self.me());
+        own.chain(theirs).any(|it| it.supply == Supply::Exclusive && wanted.contains(&it.id.name.as_str()))
     }
 
     /// Why a node does not get a slot, where it refused it a moment ago.
@@ -538,7 +558,7 @@ impl<'a> Draft<'a> {
         let incarnation = self.incarnation;
         let Some(peer) = self.peer(to) else { return };
         let number = match message {
-            PeerMessage::Beat(_) | PeerMessage::Resync(_) | PeerMessage::Stale { .. } => 0,
+            PeerMessage::Beat(_) | PeerMessage::Resync | PeerMessage::Stale { .. } => 0,
             _ => {
                 peer.posted += 1;
                 peer.posted

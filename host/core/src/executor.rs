@@ -13,6 +13,7 @@ use crate::instance::Report;
 use crate::peer::PeerMessage;
 use crate::record::{Desired, Dismissed, InstanceKey, ServiceRecord, SlotId};
 use crate::run::Run;
+use crate::state::Engine;
 
 /// What should become of an instance, as its record says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +106,11 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
     let (last, first): (Vec<_>, Vec<_>) = wishes.partition(|(wish, _)| *wish == Wish::Run);
     for (wish, key) in first.into_iter().chain(last) {
         let run = draft.run(&key);
-        let Some(engine) = engine_of(draft, &orders, &key, run.as_ref()) else { continue };
-        let is_behind = wish == Wish::Run && (orders.leaves(&key.slot) || others_hold(draft, &key));
+        let Some(engine) = engine_of(draft, &orders, &key, run.as_ref()) else {
+            forget(draft, &key);
+            continue;
+        };
+        let is_behind = wish == Wish::Run && (orders.leaves(&key.slot) || others_stay(draft, &key));
         Attempt { draft, record, key: &key, engine, is_behind, report: &mut report }.advance(wish, run);
     }
     if !report.is_empty() {
@@ -114,10 +118,23 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
     }
 }
 
-/// Whether another attempt of the slot, which nobody ordered to end, still holds what the slot takes.
-fn others_hold(draft: &Draft<'_>, key: &InstanceKey) -> bool {
+/// What no record and no engine says a word about is gone, with what it held, once every engine has listed what it has.
+fn forget(draft: &mut Draft<'_>, key: &InstanceKey) {
+    if draft.run(key).is_some() {
+        draft.set_run(key, None);
+    }
+    let engines = &draft.core.engines;
+    if !engines.is_empty() && engines.values().all(|engine| matches!(engine, Engine::Up { .. })) {
+        draft.free(key);
+    }
+}
+
+/// Whether another attempt of the slot, which nobody ordered to end, still lives here, or holds what the slot takes: what
+/// becomes of it the owner says.
+fn others_stay(draft: &Draft<'_>, key: &InstanceKey) -> bool {
     let mut others = draft.known_in(key.service, &key.slot).into_iter().filter(|other| other != key);
-    others.any(|other| draft.has_leases(&other))
+    let lives = |other: &InstanceKey| draft.seen(other).is_some_and(|instance| instance.seen.is_live());
+    others.any(|other| draft.has_leases(&other) || lives(&other))
 }
 
 /// Where an instance is, or is to be: as it is seen, as it is assigned, as it was last told.
@@ -148,7 +165,8 @@ impl<'r> Orders<'r> {
         Self { record, me, failed: record.has_failed(), dismissed }
     }
 
-    /// `None`: the record says nothing about it, and there is nothing to tell.
+    /// `None`: the record says nothing about it, and there is nothing to tell. What ended here on order ends again,
+    /// should it appear once more.
     fn wish(&self, draft: &Draft<'_>, key: &InstanceKey) -> Option<Wish> {
         if self.record.desired != Desired::Running || self.dismissal(key).is_some() {
             return Some(Wish::End);
@@ -157,7 +175,9 @@ impl<'r> Orders<'r> {
         if self.assigned(key).is_some() {
             return Some(if over { Wish::Halt } else { Wish::Run });
         }
-        (draft.seen(key).is_some() || draft.run(key).is_some()).then_some(Wish::Leave)
+        let wish = if draft.is_dead(key) { Wish::End } else { Wish::Leave };
+        let is_here = draft.seen(key).is_some() || draft.run(key).is_some() || draft.has_leases(key);
+        is_here.then_some(wish)
     }
 
     /// The engine on which this node is to run it: for the slot, or until the slot's own attempt runs elsewhere.

@@ -2,7 +2,8 @@
 //! for. Decides nothing about services.
 //!
 //! A receiver that finds a gap in the numbers asks for a *resync*: the other tells its facts, reports all that it runs
-//! for the receiver, and sends a *digest* of the versions that concern it. Who sees an older version in a digest sends
+//! for the receiver, and sends a *digest* of the versions that concern it; that this was all is *told* last, and counts
+//! only when nothing in between was missed again. Who sees an older version in a digest sends
 //! its own; who sees a newer one asks for it. So all that concerns two nodes is the same on both after one exchange,
 //! whatever was lost before.
 
@@ -13,7 +14,7 @@ use crate::draft::Draft;
 use crate::executor;
 use crate::id::{Millis, NodeId, ServiceId};
 use crate::membership::{Survey, Watch};
-use crate::peer::{Beat, Digest, Letter, NodeFacts, PeerMessage};
+use crate::peer::{Beat, Letter, NodeFacts, PeerMessage};
 use crate::record::{Incarnation, ServiceRecord, Stamp};
 
 /// The most versions that one digest tells of.
@@ -36,10 +37,11 @@ pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Opti
     match &letter.message {
         PeerMessage::Beat(beat) => hear_beat(draft, from, beat, news),
         PeerMessage::Facts(facts) if news.is_fresh => hear_facts(draft, from, facts),
-        PeerMessage::Resync(question) => answer_resync(draft, from, *question),
-        PeerMessage::Digest(Digest { stamps, answers }) => {
-            compare(draft, from, stamps);
-            if let Some(peer) = draft.peer(from).filter(|peer| *answers == Some(peer.gaps)) {
+        PeerMessage::Resync => answer_resync(draft, from),
+        PeerMessage::Digest(stamps) => compare(draft, from, stamps),
+        PeerMessage::Told(since) => {
+            // what makes up for the missed was read, all of it, and in its order
+            if let Some(peer) = draft.peer(from).filter(|peer| news.is_fresh && peer.since <= *since) {
                 peer.behind = false;
             }
         }
@@ -60,7 +62,7 @@ pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Opti
 struct News {
     /// None that was written later was read before.
     is_fresh: bool,
-    /// One that was written before was not read, and it was not known yet that there is a gap.
+    /// One that was written before was not read, and it was not known yet that anything is missed.
     missed: bool,
 }
 
@@ -84,13 +86,15 @@ fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> 
     peer.incarnation = peer.incarnation.max(Some(letter.incarnation));
     let before = match &letter.message {
         PeerMessage::Beat(beat) => beat.posted,
-        PeerMessage::Resync(_) | PeerMessage::Stale { .. } => peer.got,
+        PeerMessage::Resync | PeerMessage::Stale { .. } => peer.got,
         _ => letter.number.saturating_sub(1),
     };
     let gap = begins || before > peer.got;
     let missed = gap && !peer.behind;
     peer.behind |= gap;
-    peer.gaps += u64::from(gap);
+    if gap {
+        peer.since = before + 1;
+    }
     let is_fresh = letter.number > peer.got;
     peer.got = peer.got.max(before).max(letter.number);
     Some(News { is_fresh, missed })
@@ -98,13 +102,8 @@ fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> 
 
 fn ask_for_missed(draft: &mut Draft<'_>, from: NodeId, news: News) {
     if news.missed {
-        ask_again(draft, from);
+        draft.send(from, PeerMessage::Resync);
     }
-}
-
-fn ask_again(draft: &mut Draft<'_>, from: NodeId) {
-    let question = draft.peer(from).map_or(0, |peer| peer.gaps);
-    draft.send(from, PeerMessage::Resync(question));
 }
 
 fn hear_beat(draft: &mut Draft<'_>, from: NodeId, beat: &Beat, news: News) {
@@ -114,7 +113,7 @@ fn hear_beat(draft: &mut Draft<'_>, from: NodeId, beat: &Beat, news: News) {
     peer.disputed = beat.disputed;
     let still_behind = peer.behind && !news.missed;
     if still_behind {
-        ask_again(draft, from);
+        draft.send(from, PeerMessage::Resync);
     }
     draft.change_standing(|standing| {
         standing.forgotten.merge(&beat.forgotten);
@@ -166,8 +165,8 @@ fn dispute(draft: &mut Draft<'_>) {
     draft.set_watch(watch);
 }
 
-/// The digest comes last: who read it, and noticed no gap since the question, has read all before it.
-fn answer_resync(draft: &mut Draft<'_>, to: NodeId, question: u64) {
+fn answer_resync(draft: &mut Draft<'_>, to: NodeId) {
+    let Some(since) = draft.peer(to).map(|peer| peer.posted + 1) else { return };
     draft.send(to, PeerMessage::Facts(Arc::new(draft.core.facts())));
     let owned = draft.core.records.values().filter(|record| record.stamp.owner == to);
     let owned: Vec<ServiceId> = owned.map(|record| record.id).collect();
@@ -177,10 +176,9 @@ fn answer_resync(draft: &mut Draft<'_>, to: NodeId, question: u64) {
     let mut stamps: Vec<_> = concerned.map(|record| (record.id, Some(record.stamp))).collect();
     loop {
         let rest = stamps.split_off(stamps.len().min(DIGEST));
-        let answers = rest.is_empty().then_some(question);
-        draft.send(to, PeerMessage::Digest(Digest { stamps, answers }));
+        draft.send(to, PeerMessage::Digest(stamps));
         if rest.is_empty() {
-            return;
+            return draft.send(to, PeerMessage::Told(since));
         }
         stamps = rest;
     }
@@ -197,6 +195,13 @@ fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Sta
     for (service, theirs) in stamps {
         if let Some(theirs) = theirs {
             draft.mark_holds(*service, from, *theirs);
+            if draft
+                .record(*service)
+                .is_some_and(|record| record.unproven && record.stamp.owner == draft.me())
+            {
+                // this may have been the last one that the epoch waited for
+                draft.wake(*service, draft.now);
+            }
         }
         let mine = draft.record(*service).map(|record| record.stamp);
         if mine > *theirs {
@@ -206,7 +211,7 @@ fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Sta
         }
     }
     if !wanted.is_empty() {
-        draft.send(from, PeerMessage::Digest(Digest { stamps: wanted, answers: None }));
+        draft.send(from, PeerMessage::Digest(wanted));
     }
 }
 

@@ -29,7 +29,8 @@ pub fn judge(world: &World) -> Verdict {
 /// Judges a world in which everything was deleted.
 pub fn judge_empty(world: &World) -> Verdict {
     for node in &world.nodes {
-        let left = node.engines.iter().flat_map(|engine| engine.bodies.keys()).next();
+        let mut left = node.engines.iter().flat_map(|engine| engine.bodies.keys());
+        let left = left.find(|key| !world.excused.contains(&key.service));
         holds("nothing is left of what is deleted", left.is_none(), || {
             left.map(|key| world.story.names.key(key)).unwrap_or_default()
         })?;
@@ -130,9 +131,8 @@ impl Rest<'_> {
     fn held_by_all(&self, record: &ServiceRecord) -> Verdict {
         let there = self.world.nodes.iter().filter(|node| node.process.is_some());
         let mut concerned = there.filter(|node| record.audience().contains(&node.id));
-        let behind = concerned.find(|node| {
-            node.disk.now.records.get(&record.id).is_none_or(|held| held.stamp != record.stamp)
-        });
+        let behind = concerned
+            .find(|node| node.disk.now.records.get(&record.id).is_none_or(|held| held.stamp != record.stamp));
         holds("all holders hold the same", behind.is_none(), || {
             let name = behind.map(|node| crate::blueprint::node_name(node.number)).unwrap_or_default();
             format!("{name} does not hold {}", self.told(record))
@@ -198,6 +198,9 @@ impl Rest<'_> {
             }
             _ => return Err(Broken { rule: "one instance lives in a slot", text: name() }),
         };
+        if !runs && assigned.is_some_and(|at| self.is_waited_for(at.node, at.pinned)) {
+            return Ok(());
+        }
         let ended = record.ended.get(&slot.slot);
         holds("what ended does not run", !(runs && ended.is_some()), name)?;
         holds("what runs is shown to run", runs == (slot.state == State::Running), || {
@@ -242,11 +245,6 @@ impl Rest<'_> {
         holds("what does not run says why", slot.reason.is_some(), || {
             format!("{} is {:?}", name(), slot.state)
         })?;
-        if let Some(at) = record.slots.get(&slot.slot)
-            && self.is_waited_for(at.node, at.pinned)
-        {
-            return Ok(());
-        }
         holds("what does not run has no node", slot.node.is_none(), || {
             format!("{} is {:?}: {:?}", name(), slot.state, slot.reason)
         })?;
@@ -285,6 +283,9 @@ impl Rest<'_> {
         let mut wanted = BTreeSet::new();
         for (key, body) in node.engines.iter().flat_map(|engine| &engine.bodies) {
             let record = self.truth.get(&key.service);
+            if record.is_none() && self.world.excused.contains(&key.service) {
+                continue;
+            }
             let assigned = record.and_then(|record| record.slots.get(&key.slot));
             let named = assigned.is_some_and(|at| at.node == node.id && at.fence == key.fence);
             holds("nothing strays", named, || {
@@ -305,7 +306,7 @@ impl Rest<'_> {
     /// What runs holds what it needs.
     fn leases_of(&self, node: &Node, key: &InstanceKey) -> Verdict {
         let Some(body) = node.engines.iter().find_map(|engine| engine.bodies.get(key)) else { return Ok(()) };
-        for requirement in requirements(body.image.need.as_need()) {
+        for requirement in requirements(&body.image) {
             let device = node.devices.iter().find(|device| device.capability.id.name == requirement.name);
             let needs = device.and_then(|device| takes(requirement, &device.capability)).unwrap_or(0);
             let mut leases = node.disk.now.leases.iter();
@@ -331,7 +332,7 @@ fn fits(node: &Node, image: &ImageSpec, now: u64) -> bool {
     let runs = |name: &motey_core::id::EngineName| image.engines.is_empty() || image.engines.contains(name);
     let held = node.disk.now.held();
     node.engines.iter().any(|engine| engine.up && runs(&engine.name))
-        && requirements(image.need.as_need()).into_iter().all(|requirement| {
+        && requirements(image).into_iter().all(|requirement| {
             node.offers(now).any(|it| {
                 let used = held.get(&it.id).copied().unwrap_or(0);
                 takes(requirement, it).is_some_and(|amount| used + amount <= supply(it))

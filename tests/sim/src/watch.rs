@@ -170,10 +170,11 @@ impl Watch {
         let record = node.disk.synced.records.get(&key.service);
         let justified = record.is_some_and(|record| match verb {
             Verb::Create | Verb::Start => runs(record, key, node),
+            Verb::Stop | Verb::Destroy if node.disk.now.dead.contains(key) => true,
             Verb::Stop | Verb::Destroy => {
                 record.judges(key) && (!runs(record, key, node) || stops(record, key))
             }
-            Verb::Inspect => record.judges(key),
+            Verb::Inspect => true,
         });
         let buried = matches!(verb, Verb::Create | Verb::Start) && node.disk.now.dead.contains(key);
         let has_body = node.engines.iter().any(|engine| engine.bodies.contains_key(key));
@@ -219,9 +220,11 @@ impl Watch {
     pub fn lives_once(&self, nodes: &[Node], names: &Names) -> Verdict {
         let mut slots = BTreeSet::new();
         let bodies = nodes.iter().flat_map(|node| &node.engines).flat_map(|engine| &engine.bodies);
-        let pinned = |body: &Body| requirements(body.image.need.as_need()).iter().any(|it| it.name == "dongle");
+        let pinned = |body: &Body| requirements(&body.image).iter().any(|it| it.name == "dongle");
         for (key, _) in bodies.filter(|(_, body)| body.lives() && !body.meddled && pinned(body)) {
-            holds("what must not run twice lives once", slots.insert((key.service, &key.slot)), || names.key(key))?;
+            holds("what must not run twice lives once", slots.insert((key.service, &key.slot)), || {
+                names.key(key)
+            })?;
         }
         Ok(())
     }
@@ -235,7 +238,7 @@ impl Watch {
                 continue;
             }
             holds("one instance lives in a slot", slots.insert((key.service, &key.slot)), || names.key(key))?;
-            for requirement in requirements(body.image.need.as_need()).into_iter().filter(|_| !body.meddled) {
+            for requirement in requirements(&body.image).into_iter().filter(|_| !body.meddled) {
                 let device = node.devices.iter().find(|it| it.capability.id.name == requirement.name);
                 let amount = device.and_then(|device| takes(requirement, &device.capability));
                 *used.entry(&requirement.name).or_default() += amount.unwrap_or(0);

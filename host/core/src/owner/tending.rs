@@ -57,6 +57,13 @@ pub(crate) fn offer(draft: &mut Draft<'_>, service: ServiceId, revision: Arc<Rev
     tend(draft, service);
 }
 
+/// A revision that the record has caught up with is kept no longer.
+pub(crate) fn let_go(draft: &mut Draft<'_>, record: &ServiceRecord) {
+    if draft.kept(record.id).is_some_and(|kept| kept.order <= record.revision.order) {
+        draft.keep(record.id, None);
+    }
+}
+
 fn catch_up(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
     let Some(kept) = draft.kept(record.id) else { return };
     draft.keep(record.id, None);
