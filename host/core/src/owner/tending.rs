@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::hearing::REFUSAL_LASTS;
 use super::market::{Market, Placing};
 use super::placing::{confirms, place};
 use super::{conclude, dismiss, owned, prove_revision, publish, reissue_outdated, slots_of};
@@ -28,7 +29,7 @@ pub(crate) fn tend(draft: &mut Draft<'_>, service: ServiceId) {
 
 /// The same for a record whose epoch was opened in this very step.
 pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
-    let Some(before) = owned(draft, service).filter(|record| record.heir.is_none()) else { return };
+    let Some(before) = owned(draft, service).filter(|record| !record.is_offered()) else { return };
     let mut record = ServiceRecord::clone(&before);
     catch_up(draft, &mut record);
     let mut slots: BTreeSet<SlotId> = slots_of(&record).into_iter().collect();
@@ -196,7 +197,25 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
     }
 }
 
-fn end_move(record: &mut ServiceRecord, slot: &SlotId) {
+/// Ends a move whose successor failed, when its predecessor still lives: the slot is that one's again, and the node of
+/// the successor is not asked for a while.
+pub(super) fn give_back(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) -> bool {
+    let Some(failed) = record.slots.get(slot).filter(|assigned| assigned.from.is_some()).cloned() else {
+        return false;
+    };
+    fall_back(draft, record, slot);
+    if !record.slots.contains_key(slot) {
+        record.slots.insert(slot.clone(), failed);
+        return false;
+    }
+    draft.mark_refused(&record.key(slot, failed.fence), failed.node, draft.now.after(REFUSAL_LASTS));
+    let Assignment { node, engine, fence, .. } = failed;
+    record.dismissed.insert(Dismissed { slot: slot.clone(), fence, node, engine });
+    true
+}
+
+/// The predecessor is no longer needed.
+pub(super) fn end_move(record: &mut ServiceRecord, slot: &SlotId) {
     let Some(assigned) = record.slots.get_mut(slot) else { return };
     if let Some(former) = assigned.from.take() {
         let Former { node, engine, fence, .. } = *former;
