@@ -27,6 +27,8 @@ pub(crate) struct Draft<'a> {
     pub core: &'a Core,
     pub now: Millis,
     records: BTreeMap<ServiceId, Arc<ServiceRecord>>,
+    /// Those among them that came in this step, as they came.
+    came: BTreeMap<ServiceId, Arc<ServiceRecord>>,
     taken: Keyed<Vec<Lease>>,
     freed: BTreeSet<InstanceKey>,
     dead: BTreeSet<InstanceKey>,
@@ -62,6 +64,7 @@ impl<'a> Draft<'a> {
             core,
             now,
             records: BTreeMap::new(),
+            came: BTreeMap::new(),
             taken: Keyed::default(),
             freed: BTreeSet::new(),
             dead: BTreeSet::new(),
@@ -153,17 +156,24 @@ impl<'a> Draft<'a> {
     /// Puts a record in the transaction under the stamp that follows what was committed in its epoch.
     pub fn write(&mut self, mut record: ServiceRecord, durability: Durability) -> Arc<ServiceRecord> {
         let epoch = |record: &ServiceRecord| (record.stamp.epoch, record.stamp.owner);
-        let committed = self.core.records.get(&record.id).filter(|before| epoch(before) == epoch(&record));
-        record.stamp.version = committed.map_or(1, |before| before.stamp.version + 1);
+        let before = [self.core.records.get(&record.id), self.came.get(&record.id)];
+        let before = before.into_iter().flatten().filter(|before| epoch(before) == epoch(&record));
+        let last = before.map(|before| before.stamp.version).max();
+        record.stamp.version = last.map_or(1, |version| version + 1);
         record.stamp.writer = self.incarnation;
         record.stamp.absent = record.is_absent();
         let record = Arc::new(record);
-        self.store(Arc::clone(&record), durability);
+        self.keep_record(Arc::clone(&record), durability);
         record
     }
 
     /// Puts a record in the transaction as another node wrote it.
     pub fn store(&mut self, record: Arc<ServiceRecord>, durability: Durability) {
+        self.came.insert(record.id, Arc::clone(&record));
+        self.keep_record(record, durability);
+    }
+
+    fn keep_record(&mut self, record: Arc<ServiceRecord>, durability: Durability) {
         self.touch(record.id);
         self.durability = self.durability.max(durability);
         self.records.insert(record.id, record);

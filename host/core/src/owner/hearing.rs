@@ -28,7 +28,7 @@ pub(crate) fn hear(draft: &mut Draft<'_>, from: NodeId, report: Report) {
         return;
     }
     take_in(draft, from, &report);
-    if !draft.outlook().disputed && record.heir.is_none() {
+    if draft.outlook().decides() && (record.heir.is_none() || record.is_absent()) {
         hear_of(draft, from, &record, &report);
     }
 }
