@@ -239,7 +239,7 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
     };
     let (mut watch, hears) = (survey.watch(), survey.hears());
     let before = &draft.core.membership.watch.outlook;
-    let (changed, agreed) = (watch.outlook != *before, before.disputed && !watch.outlook.disputed);
+    let (changed, begins) = (watch.outlook != *before, !before.decides() && watch.outlook.decides());
     let facts = draft.core.facts();
     let news = watch.told.as_deref() != Some(&facts);
     let facts = Arc::new(facts);
@@ -254,9 +254,10 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
     }
     offer_kept(draft, None);
     say_beat(draft, hears);
-    if agreed {
+    if begins {
         // nothing was decided on what was told meanwhile
         executor::forget_told(draft);
+        draft.peers().into_keys().for_each(|peer| draft.send(peer, PeerMessage::Resync));
     }
     if changed {
         let living = draft.core.records.values().filter(|record| !record.is_over());

@@ -85,7 +85,7 @@ fn hand_over(draft: &mut Draft<'_>, record: &ServiceRecord) {
     match record.heir {
         Some(heir) if !lost(heir) => {}
         Some(_) if !leaves => open_epoch(draft, record, "owns it again: its heir is gone"),
-        _ if leaves => name_heir(draft, record),
+        _ if leaves && !record.is_absent() => name_heir(draft, record),
         _ => {}
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn hear(draft: &mut Draft<'_>, from: NodeId, report: Report) {
         return;
     }
     take_in(draft, from, &report);
-    if !draft.outlook().disputed && !record.is_offered() {
+    if draft.outlook().decides() && !record.is_offered() {
         hear_of(draft, from, &record, &report);
     }
 }

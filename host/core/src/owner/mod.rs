@@ -285,6 +285,7 @@ fn delete(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
     }
     let mut record = ServiceRecord::clone(&record);
     record.desired = Desired::Absent;
+    record.heir = None;
     record.ended.clear();
     draft.tell(id, None, EventKind::Deleted, "deleted");
     if record.stamp.owner == draft.me() {
