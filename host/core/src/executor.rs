@@ -154,7 +154,8 @@ fn engine_of(
     let seen = draft.seen(key).map(|instance| &instance.engine);
     let ordered = || orders.engine(key);
     let told = || run.and_then(|run| run.told.as_ref()).map(|told| &told.engine);
-    seen.or_else(ordered).or_else(told).cloned()
+    let asked = || run.and_then(|run| run.engine.as_ref());
+    seen.or_else(ordered).or_else(told).or_else(asked).cloned()
 }
 
 /// What a record says to this node.
