@@ -21,6 +21,7 @@ mod key;
 mod native;
 mod nearest;
 mod need;
+mod neighbours;
 mod parameters;
 mod path;
 mod position;

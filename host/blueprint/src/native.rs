@@ -4,17 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use motey_core::id::{EngineName, ImageKey, ServiceName};
-use motey_core::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Need, Params, Replicas, Restart, Run};
+use motey_core::spec::{
+    ImageSpec, MAX_REPLICAS, MAX_SLOTS, Need, Neighbours, Params, Replicas, Restart, Run,
+};
 
 use crate::diagnostic::DiagnosticKind as Kind;
 use crate::fields::Fields;
 use crate::key::{self, Keys};
+use crate::neighbours::Named;
 use crate::path::quoted;
 use crate::read::{At, is_null};
 use crate::report::Report;
 use crate::schema::Level;
 use crate::tree::{Node, Value};
-use crate::{need, parameters};
+use crate::{need, neighbours, parameters};
 
 /// Characters of an image's name.
 const LONGEST_NAME: usize = 1024;
@@ -53,8 +56,8 @@ fn top_level<'n>(root: Option<&'n Node>, report: &mut Report<'_>) -> Option<At<'
     None
 }
 
-/// An image that has everything but, perhaps, its key.
-struct Draft {
+/// An image that has everything but, perhaps, its key, and does not know those of the others.
+struct Draft<'n> {
     key: Option<ImageKey>,
     base: String,
     image: String,
@@ -63,6 +66,7 @@ struct Draft {
     need: Need,
     params: Params,
     restart: Restart,
+    neighbours: Named<'n>,
 }
 
 fn images(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Arc<ImageSpec>>> {
@@ -73,7 +77,7 @@ fn images(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Arc<ImageSpec>>> {
     }
     let mut keys = Keys::default();
     let mut users = HashMap::new();
-    let drafts: Vec<Option<Draft>> =
+    let drafts: Vec<Option<Draft<'_>>> =
         at.each(list).map(|entry| image(entry, &mut keys, &mut users, report)).collect();
     let drafts = drafts.into_iter().collect::<Option<Vec<_>>>()?;
     let slots: usize = drafts.iter().map(|draft| usize::from(draft.replicas)).sum();
@@ -84,16 +88,19 @@ fn images(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Arc<ImageSpec>>> {
         report.refuse(Kind::Limit, at, message);
         return None;
     }
-    drafts.into_iter().map(|draft| finished(draft, &mut keys).map(Arc::new)).collect()
+    let finished: Option<Vec<_>> = drafts.into_iter().map(|draft| finished(draft, &mut keys)).collect();
+    let (mut images, named): (Vec<ImageSpec>, Vec<Named<'_>>) = finished?.into_iter().unzip();
+    neighbours::resolve(&mut images, &named, report)?;
+    Some(images.into_iter().map(Arc::new).collect())
 }
 
-fn finished(draft: Draft, keys: &mut Keys) -> Option<ImageSpec> {
-    let Draft { key, base, image, engines, replicas, need, params, restart } = draft;
+fn finished<'n>(draft: Draft<'n>, keys: &mut Keys) -> Option<(ImageSpec, Named<'n>)> {
+    let Draft { key, base, image, engines, replicas, need, params, restart, neighbours } = draft;
     let key = match key {
         Some(key) => key,
         None => keys.derive(&base)?,
     };
-    Some(ImageSpec {
+    let spec = ImageSpec {
         key,
         image,
         engines,
@@ -103,15 +110,17 @@ fn finished(draft: Draft, keys: &mut Keys) -> Option<ImageSpec> {
         run: Run::Service,
         after: Vec::new(),
         restart,
-    })
+        neighbours: Neighbours::default(),
+    };
+    Some((spec, neighbours))
 }
 
-fn image(
-    at: At<'_>,
+fn image<'n>(
+    at: At<'n>,
     keys: &mut Keys,
     users: &mut HashMap<ImageKey, String>,
     report: &mut Report<'_>,
-) -> Option<Draft> {
+) -> Option<Draft<'n>> {
     let place = at.path.clone();
     let fields = Fields::of(at, Level::Image, report)?;
     let image = fields.required("name", report).and_then(|at| image_name(at, report));
@@ -121,6 +130,7 @@ fn image(
     let replicas = fields.get("replicas").map_or(Some(1), |at| replicas(at, report));
     let need = fields.get("capabilities").map_or(Some(Need::nothing()), |at| need::read(at, report));
     let restart = fields.get("restart").map_or(Some(Restart::default()), |at| report.choice(at, RESTARTS));
+    let neighbours = neighbours::read(&fields, report);
     let parameters = match fields.get("parameters") {
         Some(at) => parameters::read(at, report),
         None => Some(parameters::Parameters::default()),
@@ -128,7 +138,17 @@ fn image(
     let (image, key, parameters) = (image?, key?, parameters?);
     let base = key::base(parameters.container_name.as_deref().unwrap_or(&image));
     let (engines, replicas, need, restart) = (engines?, replicas?, need?, restart?);
-    Some(Draft { key, base, image, engines, replicas, need, params: parameters.params, restart })
+    Some(Draft {
+        key,
+        base,
+        image,
+        engines,
+        replicas,
+        need,
+        params: parameters.params,
+        restart,
+        neighbours: neighbours?,
+    })
 }
 
 fn image_name(at: &At<'_>, report: &mut Report<'_>) -> Option<String> {

@@ -121,6 +121,8 @@ const IMAGE: &[Word] = &[
     now("capabilities"),
     now("parameters"),
     now("restart"),
+    now("near"),
+    now("apart"),
     Word {
         name: "run",
         meaning: Meaning::OnlyDefault {
@@ -140,8 +142,6 @@ const IMAGE: &[Word] = &[
     later("uses", Shape::List, "connect images with each other"),
     later("depends_on", Shape::ListOrMap, "start images in an order"),
     later("health", Shape::Map, "check whether an instance is healthy"),
-    later("near", Shape::TextOrList, "place images by each other"),
-    later("apart", Shape::TextOrList, "place images by each other"),
 ];
 
 const PARAMETERS: &[Word] = &[

@@ -2,8 +2,8 @@
 
 use motey_blueprint::{Blueprint, parse};
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, StopRule, Take,
-    Test,
+    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart,
+    StopRule, Take, Test,
 };
 
 fn yaml(text: &str) -> Blueprint {
@@ -75,6 +75,7 @@ images:
             stop: StopRule { signal: Some("SIGINT".into()), grace: 120_000 },
         },
         restart: Restart::OnFailure,
+        neighbours: Neighbours::default(),
     };
     assert_eq!(spec.images.iter().map(AsRef::as_ref).collect::<Vec<_>>(), [&expected]);
 }
@@ -183,6 +184,16 @@ fn needs_are_chosen_between_nested_and_forbidden() {
         ]),
     ];
     assert_eq!(read, expected);
+}
+
+#[test]
+fn neighbours_are_named_by_their_keys() {
+    let text = "service_name: x\nimages:\n  - {name: r/web:1, near: log, apart: [web, db]}\n  - {name: a, key: log}\n  - \
+                {name: db}\n";
+    let images = yaml(text).spec.images;
+    let keys = |keys: &[&str]| keys.iter().map(|key| key.parse().expect("a key")).collect();
+    assert_eq!(images[0].neighbours, Neighbours { near: keys(&["log"]), apart: keys(&["db", "web"]) });
+    assert_eq!(images[1].neighbours, Neighbours::default());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use motey_core::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceNam
 use motey_core::instance::{Exit, Instance, Seen};
 use motey_core::record::{Incarnation, InstanceKey};
 use motey_core::spec::{
-    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Run, Source, Spec, Take,
+    Format, ImageSpec, Need, Neighbours, Params, Replicas, Requirement, Restart, Run, Source, Spec, Take,
 };
 use motey_core::step::{AskId, Call, Effect, EngineOp, EngineState, Input, Request};
 use motey_core::{Core, Identity, Stored, Tuning};
@@ -143,6 +143,7 @@ fn deploy(n: u16, slots: u16) -> Request {
         run: Run::Service,
         after: Vec::new(),
         restart: Restart::Always,
+        neighbours: Neighbours::default(),
     };
     let source = Source { format: Format::Yaml, text: "timing".into() };
     let spec = Arc::new(Spec { images: vec![Arc::new(image)], source });

@@ -19,7 +19,7 @@ use crate::peer::NodeFacts;
 use crate::reason::Reason;
 
 pub use choice::{Ask, Choice, Crowd, NoneFits};
-pub use verdict::Verdict;
+pub use verdict::{Verdict, summary};
 
 use entry::{Entry, LEVELS};
 use set::{Bits, Set};

@@ -27,8 +27,8 @@ pub(crate) struct Draft<'a> {
     pub core: &'a Core,
     pub now: Millis,
     records: BTreeMap<ServiceId, Arc<ServiceRecord>>,
-    /// Those among them that came in this step, as they came.
-    came: BTreeMap<ServiceId, Arc<ServiceRecord>>,
+    /// The stamps under which records came in this step.
+    received: BTreeMap<ServiceId, Stamp>,
     taken: Keyed<Vec<Lease>>,
     freed: BTreeSet<InstanceKey>,
     dead: BTreeSet<InstanceKey>,
@@ -64,7 +64,7 @@ impl<'a> Draft<'a> {
             core,
             now,
             records: BTreeMap::new(),
-            came: BTreeMap::new(),
+            received: BTreeMap::new(),
             taken: Keyed::default(),
             freed: BTreeSet::new(),
             dead: BTreeSet::new(),
@@ -153,27 +153,27 @@ impl<'a> Draft<'a> {
         self.records.get(&id).or_else(|| self.core.records.get(&id)).map(Arc::clone)
     }
 
-    /// Puts a record in the transaction under the stamp that follows what was committed in its epoch.
+    /// Puts a record in the transaction under the stamp that follows what is known of its epoch.
     pub fn write(&mut self, mut record: ServiceRecord, durability: Durability) -> Arc<ServiceRecord> {
-        let epoch = |record: &ServiceRecord| (record.stamp.epoch, record.stamp.owner);
-        let before = [self.core.records.get(&record.id), self.came.get(&record.id)];
-        let before = before.into_iter().flatten().filter(|before| epoch(before) == epoch(&record));
-        let last = before.map(|before| before.stamp.version).max();
-        record.stamp.version = last.map_or(1, |version| version + 1);
+        let before = self.received.get(&record.id).copied();
+        let before = before.max(self.core.records.get(&record.id).map(|record| record.stamp));
+        let same_epoch =
+            |stamp: &Stamp| (stamp.epoch, stamp.owner) == (record.stamp.epoch, record.stamp.owner);
+        record.stamp.version = before.filter(same_epoch).map_or(1, |stamp| stamp.version + 1);
         record.stamp.writer = self.incarnation;
         record.stamp.absent = record.is_absent();
         let record = Arc::new(record);
-        self.keep_record(Arc::clone(&record), durability);
+        self.put(Arc::clone(&record), durability);
         record
     }
 
     /// Puts a record in the transaction as another node wrote it.
     pub fn store(&mut self, record: Arc<ServiceRecord>, durability: Durability) {
-        self.came.insert(record.id, Arc::clone(&record));
-        self.keep_record(record, durability);
+        self.received.insert(record.id, record.stamp);
+        self.put(record, durability);
     }
 
-    fn keep_record(&mut self, record: Arc<ServiceRecord>, durability: Durability) {
+    fn put(&mut self, record: Arc<ServiceRecord>, durability: Durability) {
         self.touch(record.id);
         self.durability = self.durability.max(durability);
         self.records.insert(record.id, record);

@@ -20,6 +20,7 @@ mod decide;
 pub mod directory;
 mod draft;
 mod executor;
+mod group;
 pub mod id;
 pub mod instance;
 mod keyed;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::capability::Capability;
+use crate::directory::Choice;
 use crate::id::{EngineName, NodeId};
-use crate::needs::{Offer, Taken, satisfy};
+use crate::needs::{Offer, Search, Taken, unmet};
 use crate::reason::{Code, Reason};
 use crate::spec::ImageSpec;
 use crate::state::Engine;
@@ -18,27 +19,33 @@ pub(crate) struct Facts<'a> {
     pub held: Taken,
 }
 
-/// A node that fits, and what running the slot there would take.
-#[derive(Debug)]
-pub(crate) struct Choice {
-    pub node: NodeId,
-    pub engine: EngineName,
-    pub taken: Taken,
-}
-
-/// Whether this node satisfies the image; `credit` is what the image's slot holds already.
+/// Whether this node satisfies all of the images together; `credit` is what their slots hold already.
 ///
 /// # Errors
 /// Why it does not.
-pub(crate) fn examine(image: &ImageSpec, facts: &Facts<'_>, credit: &Taken) -> Result<Choice, Vec<Reason>> {
+pub(crate) fn examine(
+    images: &[&ImageSpec],
+    facts: &Facts<'_>,
+    credit: &Taken,
+) -> Result<Choice, Vec<Reason>> {
     let offer = Offer { capabilities: &facts.capabilities, held: &facts.held, credit };
-    match (engine_for(image, facts.engines), satisfy(&image.need, &offer)) {
-        (Ok(engine), Ok(taken)) => Ok(Choice { node: facts.node, engine, taken }),
-        (engine, taken) => {
-            let mut reasons: Vec<Reason> = engine.err().into_iter().collect();
-            reasons.extend(taken.err().into_iter().flatten());
-            Err(reasons)
+    let lists: Vec<_> = images.iter().map(|image| image.need.goals()).collect();
+    let mut reasons = Vec::new();
+    let mut engines = Vec::new();
+    for image in images {
+        match engine_for(image, facts.engines) {
+            Ok(engine) => engines.push(engine),
+            Err(reason) => reasons.push(reason),
         }
+    }
+    let mut search = Search::default();
+    if !search.fits(&lists, &offer) {
+        reasons.extend(unmet(&lists, &offer, "this node"));
+    }
+    if reasons.is_empty() {
+        Ok(Choice { node: facts.node, engines, taken: search.taken() })
+    } else {
+        Err(reasons)
     }
 }
 

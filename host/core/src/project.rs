@@ -3,6 +3,8 @@
 //! One table for slots, one for what holds several of them (an image over its slots, a service over its images),
 //! after figures 16 and 17 and listing 5.8 of the thesis.
 
+use std::sync::Arc;
+
 use crate::draft::Draft;
 use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId};
 use crate::instance::{Observed, Seen};
@@ -163,7 +165,7 @@ impl<'a> View<'a> {
         }
     }
 
-    fn why_nowhere(&mut self, image: &ImageSpec) -> Option<Reason> {
+    fn why_nowhere(&mut self, image: &Arc<ImageSpec>) -> Option<Reason> {
         let market = self.market.get_or_insert_with(|| Market::of(&self.draft));
         why_nowhere(&self.draft, self.record, image, market)
     }

@@ -4,7 +4,7 @@
 
 mod need;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::id::{EngineName, ImageKey};
@@ -73,6 +73,17 @@ pub struct ImageSpec {
     pub after: Vec<(ImageKey, Ready)>,
     /// When an ended instance is started again.
     pub restart: Restart,
+    /// Where it runs beside other images of its service.
+    pub neighbours: Neighbours,
+}
+
+/// Which images of one service share a node, and which do not. Each counts in both directions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Neighbours {
+    /// Each of its slots is on a node with a slot of these.
+    pub near: BTreeSet<ImageKey>,
+    /// None of its slots is on a node with a slot of these; of itself: with another of its own.
+    pub apart: BTreeSet<ImageKey>,
 }
 
 impl ImageSpec {

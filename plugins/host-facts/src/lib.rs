@@ -49,7 +49,7 @@ fn facts(state_dir: &Path) -> Result<Vec<Capability>, Error> {
         amount("cpu", cores.get() as u64 * 1000),
         amount("memory", memory),
         amount("disk", disk.f_blocks.saturating_mul(disk.f_frsize)),
-        shared("architecture", "label", [("name", text(kernel.machine()))]),
+        shared("architecture", "label", [("is", text(kernel.machine())), ("name", text(kernel.machine()))]),
         shared("kernel", "software", [("name", text(kernel.sysname())), ("version", text(kernel.release()))]),
     ];
     if let Some(release) = SYSTEM.iter().find_map(|path| fs::read_to_string(path).ok()) {

@@ -8,7 +8,7 @@ use motey_core::capability::{CapId, Capability, Scalar, Supply};
 use motey_core::directory::{Directory, NodeFacts};
 use motey_core::id::NodeId;
 use motey_core::spec::{
-    Comparison, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, Take, Test,
+    Comparison, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart, Take, Test,
 };
 use motey_tests::Random;
 
@@ -220,6 +220,7 @@ impl Question {
             need: self.need.clone().into(),
             params: Params { command: vec!["serve".into()], ..Params::default() },
             restart: Restart::Always,
+            neighbours: Neighbours::default(),
         }
     }
 }

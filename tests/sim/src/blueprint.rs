@@ -6,7 +6,8 @@ use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
 use motey_core::record::{Fence, InstanceKey, SlotId};
 use motey_core::spec::{
-    Format, ImageSpec, Need, Params, Ready, Replicas, Requirement, Restart, Run, Source, Spec, Take,
+    Format, ImageSpec, Need, Neighbours, Params, Ready, Replicas, Requirement, Restart, Run, Source, Spec,
+    Take,
 };
 use uuid::Uuid;
 
@@ -128,6 +129,7 @@ fn image(key: &str) -> ImageSpec {
         replicas: Replicas::Count(1),
         need: Need::nothing().into(),
         params: Params::default(),
+        neighbours: Neighbours::default(),
         run: Run::Service,
         after: Vec::new(),
         restart: Restart::Always,

@@ -1,4 +1,4 @@
-//! Needs that ask for something that cannot be.
+//! Needs and neighbours that cannot be.
 
 use insta::assert_snapshot;
 
@@ -125,4 +125,33 @@ fn json_has_its_own_types() {
     type 3:43 images[0].capabilities[1].size.ge: must be text, is empty
     type 4:13 images[0].capabilities[2].label: must be text, is 7: put it in double quotes
     "#);
+}
+
+#[test]
+fn neighbours() {
+    assert_snapshot!(yaml("
+service_name: x
+images:
+  - {name: web, near: [wbe, log, log], apart: log}
+  - {name: log, near: log, apart: [A, {}]}
+  - {name: db, near: {db: true}, apart: db}
+  - {name: batch, apart: [nothing-like-it]}
+"), @r#"
+    duplicate 3:34 images[0].near[2]: the image `log` is here twice: keep one
+    value 4:36 images[1].apart[0]: "A" is not a valid image key: 1 to 40 of a-z, 0-9 and -
+    type 4:39 images[1].apart[1]: must be an image's key or a list of them, is a map
+    type 5:22 images[2].near: must be an image's key or a list of them, is a map
+    "#);
+    assert_snapshot!(yaml("
+service_name: x
+images:
+  - {name: web, near: [wbe, log], apart: log}
+  - {name: log, near: log}
+  - {name: batch, apart: [nothing-like-it]}
+"), @r"
+    unknown 3:24 images[0].near[0]: the service has no image `wbe`: did you mean `web`?
+    value 3:29 images[0].near[1]: it cannot be near this image and apart from it: drop one of them
+    value 4:23 images[1].near: an image is near itself already: `apart` could name it
+    unknown 5:27 images[2].apart[0]: the service has no image `nothing-like-it`: name the `key` of another image
+    ");
 }

@@ -15,8 +15,6 @@ images:
     health: { tcp: 80 }
     run: job
     on_capability_loss: stop
-    near: b
-    apart: [c]
 on_node_loss: wait
 "), @r"
     unsupported 4:5 images[0].uses: `uses` is not built yet: this version cannot connect images with each other
@@ -24,9 +22,7 @@ on_node_loss: wait
     unsupported 6:5 images[0].health: `health` is not built yet: this version cannot check whether an instance is healthy
     unsupported 7:5 images[0].run: `run: job` is not built yet: this version cannot run an image to its end; `restart: on-failure` comes closest
     unsupported 8:5 images[0].on_capability_loss: `on_capability_loss: stop` is not built yet: this version cannot act when a capability goes
-    unsupported 9:5 images[0].near: `near` is not built yet: this version cannot place images by each other
-    unsupported 10:5 images[0].apart: `apart` is not built yet: this version cannot place images by each other
-    unsupported 11:1 on_node_loss: `on_node_loss: wait` is not built yet: this version cannot place a service on other nodes
+    unsupported 9:1 on_node_loss: `on_node_loss: wait` is not built yet: this version cannot place a service on other nodes
     ");
 }
 

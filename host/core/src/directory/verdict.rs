@@ -8,6 +8,9 @@ use crate::needs::{Offer, Search, Taken, unmet};
 use crate::placement::engine_for;
 use crate::reason::{Code, Reason};
 
+/// More reasons than that are not read.
+const MOST_SAID: usize = 8;
+
 /// What is to be said of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
@@ -26,6 +29,20 @@ impl Directory {
         };
         self.nodes.iter().map(verdict).collect()
     }
+}
+
+/// What is to be said when no node will do: what is missing where least is missing, each text once, at most
+/// [`MOST_SAID`] of them.
+pub fn summary(verdicts: &[Verdict]) -> Vec<Reason> {
+    let fewest = verdicts.iter().map(|verdict| verdict.unmet.len()).min().unwrap_or_default();
+    let nearest = verdicts.iter().filter(|verdict| verdict.unmet.len() == fewest);
+    let mut said: Vec<Reason> = Vec::new();
+    for reason in nearest.flat_map(|verdict| &verdict.unmet) {
+        if said.len() < MOST_SAID && !said.contains(reason) {
+            said.push(reason.clone());
+        }
+    }
+    said
 }
 
 fn why_not(entry: &Entry, ask: &Ask<'_>, who: &str) -> Vec<Reason> {

@@ -136,7 +136,7 @@ fn every_unmet_need_is_said() {
     let need = Need::All(vec![has("memory", Take::Amount(71)), name("zigbee")]);
     let why = ["71 B of memory are wanted, 70 B of 100 B are free", "nothing offers the capability zigbee"];
     assert_eq!(told(need, std::slice::from_ref(&memory), &[(&memory, 30)]), refused(why));
-    assert_eq!(told(name("memory"), &[memory.clone()], &[(&memory, 100)]), taken([]));
+    assert_eq!(told(name("memory"), std::slice::from_ref(&memory), &[(&memory, 100)]), taken([]));
     let typed = Need::Has(Requirement { kind: Some("radio".into()), ..Requirement::named("memory") });
     assert_eq!(told(typed, &[memory], &[]), refused(["nothing offers the radio capability memory"]));
 }

@@ -12,7 +12,7 @@ use crate::record::{Ended, InstanceKey, ServiceRecord, SlotId};
 use crate::step::{Durability, EventKind};
 
 /// How long a node that refused a slot is not asked again, in milliseconds.
-const REFUSAL_LASTS: u64 = 10_000;
+pub(super) const REFUSAL_LASTS: u64 = 10_000;
 
 /// Takes in a report. One that is about another node's service, or about an older version of the record, tells that
 /// its sender has to hear of this one.
@@ -28,7 +28,7 @@ pub(crate) fn hear(draft: &mut Draft<'_>, from: NodeId, report: Report) {
         return;
     }
     take_in(draft, from, &report);
-    if draft.outlook().decides() && (record.heir.is_none() || record.is_absent()) {
+    if draft.outlook().decides() && !record.is_offered() {
         hear_of(draft, from, &record, &report);
     }
 }
@@ -115,16 +115,27 @@ fn hear_ends(draft: &mut Draft<'_>, from: NodeId, record: &mut ServiceRecord, re
     }
     for (key, ended) in &report.ended {
         if names(record, from, key) && record.ended.get(&key.slot) != Some(ended) {
-            let (kind, text) = match ended {
-                Ended::Succeeded => (EventKind::Succeeded, "did its work".to_owned()),
-                Ended::GaveUp(reason) => (EventKind::GaveUp, reason.text.clone()),
-            };
-            draft.tell(record.id, Some(&key.slot), kind, text);
-            record.ended.insert(key.slot.clone(), ended.clone());
+            hear_end(draft, record, key, ended);
             durability = Durability::Power;
         }
     }
     durability
+}
+
+/// A successor that gives up leaves the slot to the one that it was to take over from.
+fn hear_end(draft: &mut Draft<'_>, record: &mut ServiceRecord, key: &InstanceKey, ended: &Ended) {
+    let (kind, text) = match ended {
+        Ended::Succeeded => (EventKind::Succeeded, "did its work".to_owned()),
+        Ended::GaveUp(reason) => (EventKind::GaveUp, reason.text.clone()),
+    };
+    draft.tell(record.id, Some(&key.slot), kind, text);
+    match ended {
+        Ended::GaveUp(_) if tending::give_back(draft, record, &key.slot) => {}
+        Ended::GaveUp(_) | Ended::Succeeded => {
+            tending::end_move(record, &key.slot);
+            record.ended.insert(key.slot.clone(), ended.clone());
+        }
+    }
 }
 
 fn names(record: &ServiceRecord, node: NodeId, key: &InstanceKey) -> bool {

@@ -3,19 +3,18 @@
 //!
 //! This node comes first when it satisfies everything, as the thesis wants it; among the others the directory chooses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::directory::{Ask, Crowd};
+use crate::directory::{Ask, Choice, Crowd, Verdict, summary};
 use crate::draft::Draft;
+use crate::group::Bounds;
 use crate::id::{ImageKey, NodeId};
 use crate::needs::Taken;
-use crate::placement::{Choice, Facts, examine};
+use crate::placement::{Facts, examine};
 use crate::reason::{Code, Reason};
 use crate::record::{ServiceRecord, SlotId};
 use crate::spec::ImageSpec;
-
-/// So many nodes are told of by name when nobody fits.
-const NAMED: usize = 4;
 
 pub(crate) struct Market<'a> {
     /// `None`: this node takes on nothing new.
@@ -37,49 +36,45 @@ impl<'a> Market<'a> {
         }
     }
 
-    /// The best node for a slot, or whether `only` that one fits.
+    /// The best node for slots that belong together, within their bounds.
     pub fn choose(
-        &mut self,
+        &self,
         draft: &Draft<'_>,
         record: &ServiceRecord,
-        slot: &SlotId,
-        image: &ImageSpec,
-        only: Option<NodeId>,
+        lot: &[Placing],
+        bounds: &Bounds,
     ) -> Option<Choice> {
         let me = draft.me();
-        if only.is_none_or(|only| only == me)
-            && let Some(Ok(choice)) = self.own_choice(draft, record, slot, image)
+        if bounds.allows(me)
+            && let Some(Ok(choice)) = self.own_choice(draft, record, lot)
         {
             return Some(choice);
         }
-        if only == Some(me) || draft.core.directory.nodes().next().is_none() {
+        if bounds.only == Some(me) || draft.core.directory.nodes().next().is_none() {
             return None;
         }
-        let terms = Terms::of(draft, record, slot, &self.crowds);
-        let images = [image];
-        let choice = draft.core.directory.choose(&terms.ask(&images, only, draft.given())).ok()?;
-        let engine = choice.engines.into_iter().next()?;
-        Some(Choice { node: choice.node, engine, taken: choice.taken })
+        let terms = Terms::of(draft, record, lot, bounds, &self.crowds);
+        draft.core.directory.choose(&terms.ask(&images(lot), draft.given())).ok()
     }
 
     fn own_choice(
         &self,
         draft: &Draft<'_>,
         record: &ServiceRecord,
-        slot: &SlotId,
-        image: &ImageSpec,
+        lot: &[Placing],
     ) -> Option<Result<Choice, Vec<Reason>>> {
         let own = self.own.as_ref()?;
-        if let Some(reason) = draft.refusal(record.id, slot, own.node) {
+        if let Some(reason) = lot.iter().find_map(|it| draft.refusal(record.id, &it.slot, own.node)) {
             return Some(Err(vec![reason]));
         }
-        Some(examine(image, own, &draft.credit(record.id, slot, own.node)))
+        Some(examine(&images(lot), own, &credit(draft, record, lot, own.node)))
     }
 
-    /// What a slot takes where it was placed is no longer there for the next.
-    pub fn give(&mut self, draft: &mut Draft<'_>, record: &ServiceRecord, slot: &SlotId, choice: &Choice) {
-        *self.crowds.entry(choice.node).or_default().entry(slot.image.clone()).or_default() += 1;
-        let credit = draft.credit(record.id, slot, choice.node);
+    /// What slots take where they were placed is no longer there for the next.
+    pub fn give(&mut self, draft: &mut Draft<'_>, record: &ServiceRecord, lot: &[Placing], choice: &Choice) {
+        let crowd = self.crowds.entry(choice.node).or_default();
+        lot.iter().for_each(|it| *crowd.entry(it.slot.image.clone()).or_default() += 1);
+        let credit = credit(draft, record, lot, choice.node);
         let beyond = |of, amount: &u64| amount.saturating_sub(credit.get(of).copied().unwrap_or(0));
         let new: Taken = choice.taken.iter().map(|(of, amount)| (of.clone(), beyond(of, amount))).collect();
         match self.own.as_mut().filter(|own| own.node == choice.node) {
@@ -88,58 +83,56 @@ impl<'a> Market<'a> {
         }
     }
 
-    /// Why no node takes a slot, in words.
+    /// Why no node takes the slots, in words.
     pub fn why_not(
         &self,
         draft: &Draft<'_>,
         record: &ServiceRecord,
-        slot: &SlotId,
-        image: &ImageSpec,
+        lot: &[Placing],
+        bounds: &Bounds,
     ) -> Vec<Reason> {
-        let own = self.own_choice(draft, record, slot, image).and_then(Result::err);
+        let own = match self.own_choice(draft, record, lot) {
+            Some(Err(reasons)) => reasons,
+            Some(Ok(_)) => bounds.reasons(),
+            None => vec![Reason::new(Code::WaitingNode, CLOSED)],
+        };
         if !draft.outlook().cluster {
-            return own.unwrap_or_else(|| vec![Reason::new(Code::WaitingNode, CLOSED)]);
+            return own;
         }
-        let terms = Terms::of(draft, record, slot, &self.crowds);
-        let images = [image];
-        let ask = terms.ask(&images, None, draft.given());
-        let mut said =
-            vec![(draft.me(), own.unwrap_or_else(|| vec![Reason::new(Code::WaitingNode, CLOSED)]))];
-        let verdicts = draft.core.directory.verdicts(&ask, |_| "it".to_owned());
-        said.extend(verdicts.into_iter().map(|verdict| (verdict.node, verdict.unmet)));
-        in_words(said)
+        let terms = Terms::of(draft, record, lot, bounds, &self.crowds);
+        let images = images(lot);
+        let ask = terms.ask(&images, draft.given());
+        let mut verdicts = draft.core.directory.verdicts(&ask, |node| format!("node {node}"));
+        verdicts.insert(0, Verdict { node: draft.me(), unmet: own });
+        summary(&verdicts)
     }
+}
+
+/// One slot that is to be placed.
+#[derive(Clone, Debug)]
+pub(crate) struct Placing {
+    pub slot: SlotId,
+    pub image: Arc<ImageSpec>,
+}
+
+fn images(lot: &[Placing]) -> Vec<&ImageSpec> {
+    lot.iter().map(|it| &*it.image).collect()
+}
+
+/// What the slots hold on a node already.
+fn credit(draft: &Draft<'_>, record: &ServiceRecord, lot: &[Placing], node: NodeId) -> Taken {
+    let mut credit = Taken::new();
+    for (of, amount) in lot.iter().flat_map(|it| draft.credit(record.id, &it.slot, node)) {
+        *credit.entry(of).or_default() += amount;
+    }
+    credit
 }
 
 const CLOSED: &str = "this node takes on nothing new: it is cordoned, drained or forgotten";
 
-/// What all nodes lack is said once, the rest node by node.
-fn in_words(said: Vec<(NodeId, Vec<Reason>)>) -> Vec<Reason> {
-    let common: Vec<Reason> = match said.first() {
-        Some((_, first)) => {
-            let all = |reason: &&Reason| said.iter().all(|(_, reasons)| reasons.contains(reason));
-            first.iter().filter(all).cloned().collect()
-        }
-        None => Vec::new(),
-    };
-    if !common.is_empty() {
-        return common;
-    }
-    let nodes = said.len();
-    let mut words: Vec<Reason> = Vec::new();
-    for (node, reasons) in said.into_iter().take(NAMED) {
-        let code = reasons.first().map_or(Code::WaitingNode, |reason| reason.code);
-        let texts: Vec<String> = reasons.into_iter().map(|reason| reason.text).collect();
-        words.push(Reason::new(code, format!("node {node}: {}", texts.join(", "))));
-    }
-    if nodes > NAMED {
-        words.push(Reason::new(Code::WaitingNode, format!("and {} nodes more", nodes - NAMED)));
-    }
-    words
-}
-
 /// What the directory is to know beyond the facts.
 struct Terms {
+    only: Option<NodeId>,
     spread: BTreeMap<NodeId, Crowd>,
     refused: BTreeMap<NodeId, Reason>,
     credit: BTreeMap<NodeId, Taken>,
@@ -149,29 +142,33 @@ impl Terms {
     fn of(
         draft: &Draft<'_>,
         record: &ServiceRecord,
-        slot: &SlotId,
+        lot: &[Placing],
+        bounds: &Bounds,
         crowds: &BTreeMap<NodeId, BTreeMap<ImageKey, u32>>,
     ) -> Self {
-        let crowd = |images: &BTreeMap<ImageKey, u32>| Crowd {
-            image: images.get(&slot.image).copied().unwrap_or(0),
-            service: images.values().sum(),
+        let own = |images: &BTreeMap<ImageKey, u32>| {
+            lot.iter().filter_map(|it| images.get(&it.slot.image)).copied().max().unwrap_or(0)
         };
-        let holders = draft.heard_in(record.id, slot).into_iter().map(|observed| observed.node);
-        let credit = holders.map(|node| (node, draft.credit(record.id, slot, node)));
+        let crowd =
+            |images: &BTreeMap<ImageKey, u32>| Crowd { image: own(images), service: images.values().sum() };
+        let mut refused = bounds.apart.clone();
+        lot.iter().for_each(|it| refused.extend(draft.refusals(record.id, &it.slot)));
+        let holders: BTreeSet<NodeId> = lot
+            .iter()
+            .flat_map(|it| draft.heard_in(record.id, &it.slot))
+            .map(|observed| observed.node)
+            .collect();
+        let credit = holders.into_iter().map(|node| (node, credit(draft, record, lot, node)));
         Self {
+            only: bounds.only,
             spread: crowds.iter().map(|(node, images)| (*node, crowd(images))).collect(),
-            refused: draft.refusals(record.id, slot),
+            refused,
             credit: credit.filter(|(_, credit)| !credit.is_empty()).collect(),
         }
     }
 
-    fn ask<'t>(
-        &'t self,
-        images: &'t [&'t ImageSpec],
-        only: Option<NodeId>,
-        given: &'t BTreeMap<NodeId, Taken>,
-    ) -> Ask<'t> {
-        let Self { spread, refused, credit } = self;
-        Ask { images, own: None, only, spread, refused, credit, given }
+    fn ask<'t>(&'t self, images: &'t [&'t ImageSpec], given: &'t BTreeMap<NodeId, Taken>) -> Ask<'t> {
+        let Self { only, spread, refused, credit } = self;
+        Ask { images, own: None, only: *only, spread, refused, credit, given }
     }
 }

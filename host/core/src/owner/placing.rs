@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::market::Market;
+use super::market::{Market, Placing};
 use super::order::awaits;
 use super::publish;
+use crate::directory::Choice;
 use crate::draft::Draft;
-use crate::id::{NodeId, ServiceId};
-use crate::placement::Choice;
+use crate::group::{Bounds, bounds, units};
+use crate::id::{EngineName, NodeId, ServiceId};
 use crate::reason::{Code, Reason};
 use crate::record::{Assignment, Place, ServiceRecord, SlotId};
-use crate::spec::{ImageSpec, MAX_SLOTS};
+use crate::spec::{ImageSpec, MAX_SLOTS, Neighbours};
 use crate::step::{Durability, EventKind};
 
 /// Gives a node to every slot of the record that waits for one and finds one.
@@ -25,20 +26,54 @@ pub(super) fn place_in(draft: &mut Draft<'_>, record: &mut ServiceRecord, market
         return;
     }
     market.turn_to(record);
-    for slot in record.unassigned().collect::<Vec<_>>() {
-        let Some(image) = record.revision.spec.image(&slot.image).map(Arc::clone) else { continue };
-        if awaits(draft, record, &image).is_none()
-            && let Ok((choice, pinned)) = choose(draft, record, &slot, &image, market)
-        {
-            market.give(draft, record, &slot, &choice);
-            assign(draft, record, &slot, choice, pinned);
-        }
+    for unit in waiting_units(record) {
+        place_unit(draft, record, &unit, market);
     }
     for image in record.everywhere().cloned().collect::<Vec<_>>() {
         if awaits(draft, record, &image).is_none() {
             place_everywhere(draft, record, &image, market);
         }
     }
+}
+
+/// Slots that wait, with those that belong on the same node.
+fn waiting_units(record: &ServiceRecord) -> Vec<Vec<SlotId>> {
+    if has_neighbours(record) {
+        let waits = |slot: &SlotId| !record.slots.contains_key(slot) && !record.ended.contains_key(slot);
+        let mut units = units(&record.revision);
+        units.retain(|unit| unit.iter().any(waits));
+        return units;
+    }
+    record.unassigned().map(|slot| vec![slot]).collect()
+}
+
+fn has_neighbours(record: &ServiceRecord) -> bool {
+    record.revision.spec.images.iter().any(|image| image.neighbours != Neighbours::default())
+}
+
+fn place_unit(draft: &mut Draft<'_>, record: &mut ServiceRecord, unit: &[SlotId], market: &mut Market<'_>) {
+    let lot = lot(draft, record, unit);
+    if lot.is_empty() {
+        return;
+    }
+    if let Ok((choice, pinned)) = choose(draft, record, unit, &lot, market) {
+        market.give(draft, record, &lot, &choice);
+        let Choice { node, engines, .. } = choice;
+        for (Placing { slot, .. }, engine) in lot.into_iter().zip(engines) {
+            assign(draft, record, slot, node, engine, pinned);
+        }
+    }
+}
+
+/// What of a unit waits, and for nothing but a node.
+fn lot(draft: &Draft<'_>, record: &ServiceRecord, unit: &[SlotId]) -> Vec<Placing> {
+    let waits = |slot: &&SlotId| !record.slots.contains_key(*slot) && !record.ended.contains_key(*slot);
+    let placing = |slot: &SlotId| {
+        let image = record.revision.spec.image(&slot.image)?;
+        let turn = awaits(draft, record, image).is_none();
+        turn.then(|| Placing { slot: slot.clone(), image: Arc::clone(image) })
+    };
+    unit.iter().filter(waits).filter_map(placing).collect()
 }
 
 /// A slot on each node that fits and has none. What belongs to its node waits for it.
@@ -54,48 +89,70 @@ fn place_everywhere(
         if known || record.slots.len() >= MAX_SLOTS {
             continue;
         }
-        if let Some(choice) = market.choose(draft, record, &slot, image, Some(node)) {
-            market.give(draft, record, &slot, &choice);
-            assign(draft, record, &slot, choice, true);
+        let lot = [Placing { slot, image: Arc::clone(image) }];
+        let bounds = Bounds { only: Some(node), ..Bounds::default() };
+        if let Some(choice) = market.choose(draft, record, &lot, &bounds) {
+            market.give(draft, record, &lot, &choice);
+            let [Placing { slot, .. }] = lot;
+            for engine in choice.engines {
+                assign(draft, record, slot.clone(), node, engine, true);
+            }
         }
     }
 }
 
-/// A node for a slot, and whether the slot is pinned there. One that is must not be placed beside what may still run of
-/// it; on the same node it may, which runs them one after the other.
+/// A node for slots that belong together, and whether they are pinned there. Those that are must not be placed beside
+/// what may still run of them; on the same node they may, which runs them one after the other.
 ///
 /// # Errors
 /// Why there is none now; nothing, where no node fits.
-pub(super) fn choose(
+fn choose(
     draft: &Draft<'_>,
     record: &ServiceRecord,
-    slot: &SlotId,
-    image: &ImageSpec,
-    market: &mut Market<'_>,
+    unit: &[SlotId],
+    lot: &[Placing],
+    market: &Market<'_>,
 ) -> Result<(Choice, bool), Option<Reason>> {
-    let choice = market.choose(draft, record, slot, image, None).ok_or(None)?;
+    let mut bounds = bounds_of(record, unit)?;
+    let choice = market.choose(draft, record, lot, &bounds).ok_or(None)?;
     if !draft.is_exclusive(choice.node, choice.taken.keys()) {
         return Ok((choice, false));
     }
-    match held_back(draft, record, slot)? {
+    for it in lot {
+        let Some(only) = held_back(draft, record, &it.slot)? else { continue };
+        if bounds.only.replace(only).is_some_and(|other| other != only) {
+            let text = "it must not run twice, and earlier instances of it and its neighbours are elsewhere";
+            return Err(Some(Reason::new(Code::WaitingNode, text)));
+        }
+    }
+    match bounds.only {
         Some(only) if only != choice.node => {
-            let there = market.choose(draft, record, slot, image, Some(only));
             let text =
                 format!("it must not run twice, and an earlier instance of it is still on node {only}");
+            let there = market.choose(draft, record, lot, &bounds);
             Ok((there.ok_or_else(|| Some(Reason::new(Code::WaitingNode, text)))?, true))
         }
         _ => Ok((choice, true)),
     }
 }
 
-fn assign(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, choice: Choice, pinned: bool) {
+/// What binds slots that belong together.
+fn bounds_of(record: &ServiceRecord, unit: &[SlotId]) -> Result<Bounds, Option<Reason>> {
+    if has_neighbours(record) { bounds(record, unit).map_err(Some) } else { Ok(Bounds::default()) }
+}
+
+fn assign(
+    draft: &mut Draft<'_>,
+    record: &mut ServiceRecord,
+    slot: SlotId,
+    node: NodeId,
+    engine: EngineName,
+    pinned: bool,
+) {
     let fence = draft.draw_fence(record.stamp.epoch);
-    let text = format!("assigned to {} on {}", choice.engine, choice.node);
-    draft.tell(record.id, Some(slot), EventKind::Assigned, text);
+    draft.tell(record.id, Some(&slot), EventKind::Assigned, format!("assigned to {engine} on {node}"));
     let revision = record.revision.since(&slot.image);
-    let Choice { node, engine, .. } = choice;
-    let assignment = Assignment { node, engine, fence, revision, pinned, from: None };
-    record.slots.insert(slot.clone(), assignment);
+    record.slots.insert(slot, Assignment { node, engine, fence, revision, pinned, from: None });
 }
 
 /// What must not run twice waits until nothing else of its slot can be alive: for every known node after a take-over,
@@ -140,11 +197,13 @@ pub(super) fn confirms(draft: &Draft<'_>, record: &ServiceRecord, node: NodeId) 
 pub(crate) fn why_nowhere(
     draft: &Draft<'_>,
     record: &ServiceRecord,
-    image: &ImageSpec,
-    market: &mut Market<'_>,
+    image: &Arc<ImageSpec>,
+    market: &Market<'_>,
 ) -> Option<Reason> {
     let slot = SlotId { image: image.key.clone(), place: Place::On(draft.me()) };
-    awaits(draft, record, image).or_else(|| Some(together(market.why_not(draft, record, &slot, image))))
+    let lot = [Placing { slot, image: Arc::clone(image) }];
+    let nowhere = || together(market.why_not(draft, record, &lot, &Bounds::default()));
+    Some(awaits(draft, record, image).unwrap_or_else(nowhere))
 }
 
 /// Why a slot that waits has no node now.
@@ -159,13 +218,18 @@ pub(crate) fn why_waiting(
         return Some(reason);
     }
     market.turn_to(record);
-    match choose(draft, record, slot, image, market) {
+    let unit = waiting_units(record).into_iter().find(|unit| unit.contains(slot))?;
+    let lot = lot(draft, record, &unit);
+    match choose(draft, record, &unit, &lot, market) {
         Ok(_) => {
             let text = "what it needs is free, and promised to another slot that is about to take it";
             Some(Reason::new(Code::WaitingAdmission, text))
         }
         Err(Some(reason)) => Some(reason),
-        Err(None) => Some(together(market.why_not(draft, record, slot, image))),
+        Err(None) => {
+            let bounds = bounds_of(record, &unit).unwrap_or_default();
+            Some(together(market.why_not(draft, record, &lot, &bounds)))
+        }
     }
 }
 
@@ -184,7 +248,7 @@ pub(crate) fn place_waiting(draft: &mut Draft<'_>, services: impl IntoIterator<I
     let mut market = Market::of(draft);
     for service in services {
         let Some(record) = draft.record(service) else { continue };
-        if record.stamp.owner != draft.me() || record.heir.is_some() || !record.waits() {
+        if record.stamp.owner != draft.me() || record.is_offered() || !record.waits() {
             continue;
         }
         let mut placed = ServiceRecord::clone(&record);

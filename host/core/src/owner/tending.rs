@@ -5,15 +5,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::market::Market;
+use super::hearing::REFUSAL_LASTS;
+use super::market::{Market, Placing};
 use super::placing::{confirms, place};
 use super::{conclude, dismiss, owned, prove_revision, publish, reissue_outdated, slots_of};
 use crate::draft::Draft;
+use crate::group::Bounds;
 use crate::id::{NodeId, ServiceId};
 use crate::instance::Observed;
 use crate::record::{
     Assignment, Desired, Dismissed, Former, InstanceKey, Place, Revision, ServiceRecord, SlotId,
 };
+use crate::spec::Neighbours;
 use crate::step::{Durability, EventKind};
 use crate::succession::fill_line;
 
@@ -26,7 +29,7 @@ pub(crate) fn tend(draft: &mut Draft<'_>, service: ServiceId) {
 
 /// The same for a record whose epoch was opened in this very step.
 pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
-    let Some(before) = owned(draft, service).filter(|record| record.heir.is_none()) else { return };
+    let Some(before) = owned(draft, service).filter(|record| !record.is_offered()) else { return };
     let mut record = ServiceRecord::clone(&before);
     catch_up(draft, &mut record);
     let mut slots: BTreeSet<SlotId> = slots_of(&record).into_iter().collect();
@@ -194,7 +197,25 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
     }
 }
 
-fn end_move(record: &mut ServiceRecord, slot: &SlotId) {
+/// Ends a move whose successor failed, when its predecessor still lives: the slot is that one's again, and the node of
+/// the successor is not asked for a while.
+pub(super) fn give_back(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) -> bool {
+    let Some(failed) = record.slots.get(slot).filter(|assigned| assigned.from.is_some()).cloned() else {
+        return false;
+    };
+    fall_back(draft, record, slot);
+    if !record.slots.contains_key(slot) {
+        record.slots.insert(slot.clone(), failed);
+        return false;
+    }
+    draft.mark_refused(&record.key(slot, failed.fence), failed.node, draft.now.after(REFUSAL_LASTS));
+    let Assignment { node, engine, fence, .. } = failed;
+    record.dismissed.insert(Dismissed { slot: slot.clone(), fence, node, engine });
+    true
+}
+
+/// The predecessor is no longer needed.
+pub(super) fn end_move(record: &mut ServiceRecord, slot: &SlotId) {
     let Some(assigned) = record.slots.get_mut(slot) else { return };
     if let Some(former) = assigned.from.take() {
         let Former { node, engine, fence, .. } = *former;
@@ -216,10 +237,11 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
     let Some(image) = record.revision.spec.image(&slot.image).map(Arc::clone) else { return };
     let mut market = Market::of(draft);
     market.turn_to(record);
-    let Some(choice) = market.choose(draft, record, slot, &image, None) else { return };
+    let lot = [Placing { slot: slot.clone(), image: Arc::clone(&image) }];
+    let Some(choice) = market.choose(draft, record, &lot, &Bounds::default()) else { return };
     let pinned = draft.is_exclusive(choice.node, choice.taken.keys());
-    market.give(draft, record, slot, &choice);
-    if assigned.pinned {
+    let Some(to) = choice.engines.first().cloned() else { return };
+    if assigned.pinned || image.neighbours != Neighbours::default() {
         draft.tell(record.id, Some(slot), EventKind::Moved, format!("leaves node {}", assigned.node));
         return dismiss(record, slot);
     }
@@ -232,7 +254,7 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
     let Assignment { node, engine, fence, revision, .. } = assigned;
     let successor = Assignment {
         node: choice.node,
-        engine: choice.engine,
+        engine: to,
         fence: draft.draw_fence(record.stamp.epoch),
         revision: record.revision.since(&slot.image),
         pinned,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
 use motey_core::spec::{
-    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Run, Source, Spec, Take,
+    Format, ImageSpec, Need, Neighbours, Params, Replicas, Requirement, Restart, Run, Source, Spec, Take,
 };
 use motey_core::step::Request;
 use uuid::Uuid;
@@ -38,6 +38,7 @@ pub fn image(key: &str) -> ImageSpec {
         run: Run::Service,
         after: Vec::new(),
         restart: Restart::Always,
+        neighbours: Neighbours::default(),
     }
 }
 

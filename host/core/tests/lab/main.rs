@@ -4,6 +4,7 @@
 mod blueprint;
 mod disk;
 mod engine;
+mod neighbours;
 mod node;
 
 mod admission;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use motey_core::id::{EngineName, ImageKey};
-use motey_core::spec::{Format, ImageSpec, Need, Params, Replicas, Restart, Source, Spec, StopRule};
+use motey_core::spec::{
+    Format, ImageSpec, Need, Neighbours, Params, Replicas, Restart, Source, Spec, StopRule,
+};
 use serde::{Deserialize, Serialize};
 
 use super::need::NeedForm;
@@ -40,6 +42,10 @@ struct ImageForm {
     need: NeedForm,
     params: ParamsForm,
     restart: RestartForm,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    near: Vec<Text<ImageKey>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    apart: Vec<Text<ImageKey>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,8 +101,16 @@ impl From<SpecForm> for Spec {
 
 impl ImageForm {
     fn new(image: &ImageSpec) -> Result<Self, CodecError> {
-        let ImageSpec { key, image, engines, replicas: Replicas::Count(replicas), need, params, restart } =
-            image.clone();
+        let ImageSpec {
+            key,
+            image,
+            engines,
+            replicas: Replicas::Count(replicas),
+            need,
+            params,
+            restart,
+            neighbours: Neighbours { near, apart },
+        } = image.clone();
         let need = NeedForm::new(need.into(), MAX_NEED_DEPTH)
             .ok_or_else(|| CodecError::TooDeep { image: key.to_string() })?;
         Ok(Self {
@@ -107,13 +121,16 @@ impl ImageForm {
             need,
             params: params.into(),
             restart: restart.into(),
+            near: near.into_iter().map(Text).collect(),
+            apart: apart.into_iter().map(Text).collect(),
         })
     }
 }
 
 impl From<ImageForm> for ImageSpec {
     fn from(form: ImageForm) -> Self {
-        let ImageForm { key: Text(key), image, engines, replicas, need, params, restart } = form;
+        let ImageForm { key: Text(key), image, engines, replicas, need, params, restart, near, apart } = form;
+        let keys = |keys: Vec<Text<ImageKey>>| keys.into_iter().map(|Text(key)| key).collect();
         Self {
             key,
             image,
@@ -122,6 +139,7 @@ impl From<ImageForm> for ImageSpec {
             need: Need::from(need).into(),
             params: params.into(),
             restart: restart.into(),
+            neighbours: Neighbours { near: keys(near), apart: keys(apart) },
         }
     }
 }

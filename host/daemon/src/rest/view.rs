@@ -48,6 +48,10 @@ struct Image {
     engine: Option<String>,
     parameters: Parameters,
     capabilities: Vec<Capability>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    near: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    apart: Vec<String>,
     node: Option<String>,
     state: &'static str,
     #[serde(flatten)]
@@ -163,6 +167,8 @@ impl Image {
             engine: engine.map(ToString::to_string),
             parameters: Parameters::new(&spec.params),
             capabilities: need::capabilities(spec.need.as_need()),
+            near: spec.neighbours.near.iter().map(ToString::to_string).collect(),
+            apart: spec.neighbours.apart.iter().map(ToString::to_string).collect(),
             node: placed.and_then(|slot| slot.node).map(|node| node.to_string()),
             state: status.state.as_str(),
             why: Why::new(status.reason.as_ref()),

@@ -32,7 +32,9 @@ proptest! {
     }
 
     #[test]
-    fn one_node_satisfies_what_brute_force_says(facts in world::facts(), need in world::need()) {
+    fn one_node_satisfies_what_brute_force_says(
+        (facts, need) in prop_oneof![(world::facts(), world::need()), world::tight()],
+    ) {
         let capabilities: Vec<&Capability> = facts.capabilities.iter().collect();
         let offer = Offer { capabilities: &capabilities, held: &facts.held, credit: &Taken::new() };
         let ways = ways(&[&need], &facts.capabilities, &facts.held);
@@ -40,6 +42,24 @@ proptest! {
             Ok(taken) => prop_assert!(ways.contains(&taken), "{:?} is none of {:?}", taken, ways),
             Err(unmet) => prop_assert!(ways.is_empty() && !unmet.is_empty(), "{:?} but {:?}", unmet, ways),
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn so_it_is_among_many_nodes(
+        facts in vec(world::facts(), 8),
+        drawn in vec(0..8_usize, 150),
+        older in vec((0..200_u128, world::facts()), 0..=50),
+        images in world::images(),
+        knowledge in world::knowledge(),
+    ) {
+        let drawn = drawn.into_iter().map(|n| facts[n].clone());
+        let facts: BTreeMap<NodeId, NodeFacts> = (0..).map(node).zip(drawn).collect();
+        let directory = directory(&facts, older, &knowledge);
+        Trial::new(&facts, &images, &knowledge).check(&directory)?;
     }
 }
 

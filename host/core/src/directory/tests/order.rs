@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::world::{image, node};
 use crate::capability::{CapId, Capability, Supply};
-use crate::directory::{Ask, Choice, Crowd, Directory, NodeFacts, NoneFits};
+use crate::directory::{Ask, Choice, Crowd, Directory, NodeFacts, NoneFits, summary};
 use crate::id::NodeId;
 use crate::reason::{Code, Reason};
 use crate::spec::{Need, Requirement, Take};
@@ -111,4 +111,16 @@ fn every_node_is_judged_in_words() {
             vec!["20 B of memory are wanted, 10 B of 10 B are free", engine],
         ]
     );
+}
+
+#[test]
+fn of_all_that_is_missing_the_least_is_said_once() {
+    let directory = directory((0..50).map(|n| memory(100, if n < 2 { 0 } else { 95 })));
+    let both = |name| Need::All(vec![taking(10), Need::Has(Requirement::named(name))]);
+    let ask = |name| {
+        let verdicts = directory.verdicts(&Ask::new(&[&image(both(name), &[])]), |node| node.to_string());
+        summary(&verdicts).into_iter().map(|reason| reason.text).collect::<Vec<_>>()
+    };
+    assert_eq!(ask("zigbee"), ["nothing offers the capability zigbee"]);
+    assert_eq!(ask("memory"), Vec::<String>::new());
 }

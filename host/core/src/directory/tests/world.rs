@@ -14,7 +14,7 @@ use crate::id::NodeId;
 use crate::needs::Taken;
 use crate::peer::NodeFacts;
 use crate::spec::{
-    Comparison, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, Run, Take, Test,
+    Comparison, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart, Run, Take, Test,
 };
 use crate::state::Engine;
 
@@ -40,17 +40,18 @@ pub fn image(need: Need, engines: &[&str]) -> ImageSpec {
         run: Run::Service,
         after: Vec::new(),
         restart: Restart::Always,
+        neighbours: Neighbours::default(),
     }
 }
 
-/// Facts of a node, with up to six capabilities of four names.
+/// Facts of a node, with up to six capabilities of three names.
 pub fn facts() -> impl Strategy<Value = NodeFacts> {
     let supply = prop_oneof![
-        2 => Just(Supply::Shared),
+        1 => Just(Supply::Shared),
         4 => Just(Supply::Exclusive),
-        3 => (0..=9_u64).prop_map(Supply::Amount),
+        4 => (0..=9_u64).prop_map(Supply::Amount),
     ];
-    let unit = (select(vec!["a", "b", "c", "d"]), select(vec!["x", "y"]), props(), supply, 0..=9_u64);
+    let unit = (select(vec!["a", "b", "c"]), select(vec!["x", "y"]), props(), supply, 0..=9_u64);
     let engines = vec(select(vec!["process", "docker", "down"]), 1..3);
     (vec(unit, 0..=6), engines, 0..=4_u64).prop_map(|(units, engines, port_held)| {
         let mut held = Taken::new();
@@ -86,19 +87,49 @@ fn props() -> impl Strategy<Value = BTreeMap<String, Scalar>> {
 
 /// Needs of all kinds, up to three levels of them.
 pub fn need() -> impl Strategy<Value = Need> {
-    let name = prop_oneof![12 => select(vec!["a", "b", "c", "d"]), 1 => Just("nowhere"), 1 => Just(PORT)];
-    let take = prop_oneof![3 => Just(Take::One), 1 => (1..=5_u64).prop_map(Take::Amount)];
-    let has = (name, option::weighted(0.2, select(vec!["x", "y"])), vec(test(), 0..=1), take);
+    let name = prop_oneof![16 => select(vec!["a", "b", "c"]), 1 => Just("nowhere"), 1 => Just(PORT)];
+    let take = prop_oneof![2 => Just(Take::One), 1 => (1..=5_u64).prop_map(Take::Amount)];
+    let has = (name, option::weighted(0.15, select(vec!["x", "y"])), vec(test(), 0..=1), take);
     let has = has.prop_map(|(name, kind, tests, take)| {
         Need::Has(Requirement { kind: kind.map(Into::into), tests, take, ..Requirement::named(name) })
     });
-    has.prop_recursive(3, 8, 3, |inner| {
+    has.prop_recursive(3, 10, 4, |inner| {
         prop_oneof![
-            3 => vec(inner.clone(), 0..=3).prop_map(Need::All),
+            5 => vec(inner.clone(), 0..=4).prop_map(Need::All),
             3 => vec(inner.clone(), 1..=3).prop_map(Need::Any),
             1 => inner.prop_map(|need| Need::Not(Box::new(need))),
         ]
     })
+}
+
+/// Facts and a need that fit closely, if at all: who sits where, and what goes into which unit, has to be found.
+pub fn tight() -> impl Strategy<Value = (NodeFacts, Need)> {
+    let colour = || 0..3_i64;
+    let places = vec((colour(), 0..=5_u64), 1..=5);
+    let stores = vec((2..=9_u64, 0..=2_u64), 1..=3);
+    let facts = (places, stores).prop_map(|(places, stores)| {
+        let places =
+            places.into_iter().map(|(colour, used)| ("a", Some(colour), Supply::Exclusive, used / 5));
+        let stores = stores.into_iter().map(|(all, used)| ("b", None, Supply::Amount(all), used));
+        let mut facts = NodeFacts::default();
+        for (n, (name, colour, supply, used)) in places.chain(stores).enumerate() {
+            let id = CapId { source: "test".into(), name: name.into(), unit: n.to_string() };
+            let props = colour.map(|colour| ("p".to_owned(), Scalar::Integer(colour))).into_iter().collect();
+            facts.held.insert(id.clone(), used);
+            facts.capabilities.push(Capability { id, kind: "x".into(), props, supply });
+        }
+        facts
+    });
+    let place = vec(colour(), 1..=2).prop_map(|colours| {
+        let colours = colours.into_iter().map(|n| Literal { text: String::new(), number: Some(n) }).collect();
+        let tests = vec![("p".to_owned(), Test::OneOf(colours))];
+        Need::Has(Requirement { tests, ..Requirement::named("a") })
+    });
+    let store = (1..=5_u64)
+        .prop_map(|amount| Need::Has(Requirement { take: Take::Amount(amount), ..Requirement::named("b") }));
+    let one = prop_oneof![3 => place, 2 => store];
+    let any = vec(one.clone(), 2).prop_map(Need::Any);
+    (facts, vec(prop_oneof![5 => one, 1 => any], 2..=5).prop_map(Need::All))
 }
 
 fn test() -> impl Strategy<Value = (String, Test)> {

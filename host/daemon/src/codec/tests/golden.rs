@@ -14,8 +14,8 @@ use motey_core::record::{
     ServiceRecord, Stamp,
 };
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, Source, Spec,
-    StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart, Source,
+    Spec, StopRule, Take, Test,
 };
 use motey_core::step::EventKind;
 use uuid::Uuid;
@@ -58,6 +58,7 @@ fn vision() -> ImageSpec {
             stop: StopRule { signal: Some("SIGINT".into()), grace: 500 },
         },
         restart: Restart::OnFailure,
+        neighbours: Neighbours::default(),
     }
 }
 
@@ -70,6 +71,7 @@ fn plain() -> ImageSpec {
         need: Need::nothing().into(),
         params: Params::default(),
         restart: Restart::Never,
+        neighbours: Neighbours::default(),
     }
 }
 

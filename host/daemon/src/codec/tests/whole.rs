@@ -12,8 +12,8 @@ use motey_core::record::{
     RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Params, Replicas, Requirement, Restart, Source, Spec,
-    StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart, Source,
+    Spec, StopRule, Take, Test,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -192,16 +192,12 @@ fn spec() -> impl Strategy<Value = Spec> {
 fn image() -> impl Strategy<Value = ImageSpec> {
     let restart = select(vec![Restart::Always, Restart::OnFailure, Restart::Never]);
     let what = (image_key(), ".*", vec(engine(), 0..3), any::<u16>());
-    (what, need(), params(), restart).prop_map(|((key, image, engines, count), need, params, restart)| {
-        ImageSpec {
-            key,
-            image,
-            engines,
-            replicas: Replicas::Count(count),
-            need: need.into(),
-            params,
-            restart,
-        }
+    let keys = || btree_set(image_key(), 0..3);
+    let neighbours = (keys(), keys()).prop_map(|(near, apart)| Neighbours { near, apart });
+    (what, need(), params(), restart, neighbours).prop_map(|(what, need, params, restart, neighbours)| {
+        let (key, image, engines, count) = what;
+        let replicas = Replicas::Count(count);
+        ImageSpec { key, image, engines, replicas, need: need.into(), params, restart, neighbours }
     })
 }
 

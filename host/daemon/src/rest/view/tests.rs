@@ -7,7 +7,9 @@ use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::project::State;
 use motey_core::reason::Code;
 use motey_core::record::{Ended, Fence, Incarnation, Revision, RevisionOrder, SlotId, Stamp};
-use motey_core::spec::{Format, Need, Replicas, Requirement, Restart, Source, Spec, StopRule, Take};
+use motey_core::spec::{
+    Format, Need, Neighbours, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
+};
 use uuid::Uuid;
 
 use super::*;
@@ -37,6 +39,7 @@ fn record(desired: Desired) -> ServiceRecord {
             stop: StopRule { signal: Some("SIGINT".into()), grace: 2_000 },
         },
         restart: Restart::Always,
+        neighbours: Neighbours::default(),
     };
     let source = Source { format: Format::Yaml, text: "".into() };
     let order = RevisionOrder { number: 1, epoch: 1, owner: NODE, writer: WRITER };

@@ -21,7 +21,7 @@ use motey_core::record::{
     Stamp,
 };
 use motey_core::spec::{
-    Format, ImageSpec, Need, Params, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
+    Format, ImageSpec, Need, Neighbours, Params, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
 };
 use motey_core::step::{Durability, Event, EventKind, Txn};
 use motey_core::{Standing, Stored};
@@ -79,6 +79,7 @@ fn record(n: u64, version: u64) -> ServiceRecord {
             stop: StopRule::default(),
         },
         restart: Restart::Always,
+        neighbours: Neighbours::default(),
     };
     let text = "service_name: vision\nimages:\n  - image: /usr/bin/vision\n".repeat(8);
     let spec =
