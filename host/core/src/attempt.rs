@@ -375,6 +375,7 @@ impl<'a> Attempt<'_, 'a> {
     fn call(&mut self, run: &mut Run, verb: Verb, op: EngineOp) {
         let handle = self.instance().map(|instance| instance.handle.clone());
         let target = Target { key: self.key.clone(), service_name: self.record.name.clone(), handle };
+        run.engine = Some(self.engine.clone());
         run.call = Some((self.draft.call(&self.engine, target, op), verb));
     }
 

@@ -125,6 +125,11 @@ fn receive(draft: &mut Draft<'_>, from: NodeId, record: &Arc<ServiceRecord>) {
         known => {
             draft.store(Arc::clone(record), Durability::Power);
             owner::let_go(draft, record);
+            if record.stamp.owner == me {
+                // this node's own, from before its disk was restored: what was told of it meanwhile is lost
+                draft.peers().into_keys().for_each(|peer| draft.send(peer, PeerMessage::Resync));
+                record.audience().into_iter().for_each(|node| draft.send_record(service, node));
+            }
             if let Some(known) = known {
                 keep_newer(draft, &known.revision, record);
             }

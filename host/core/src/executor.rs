@@ -46,13 +46,22 @@ pub(crate) fn follow(draft: &mut Draft<'_>, service: ServiceId) {
         Some(before) if **before != *record && wide(before) == wide(&record) => {
             let mut keys = BTreeSet::new();
             for slot in changed(before, &record) {
-                keys.extend(draft.known_in(service, slot));
+                let known = draft.known_in(service, slot);
+                known.iter().filter(|key| !record.judges(key)).for_each(|key| tell_again(draft, key));
+                keys.extend(known);
                 keys.extend(record.slots.get(slot).map(|assigned| record.key(slot, assigned.fence)));
             }
             keys.extend(record.dismissed.difference(&before.dismissed).map(|d| record.key(&d.slot, d.fence)));
             review(draft, &record, keys);
         }
         _ => reconcile(draft, service),
+    }
+}
+
+/// Whoever decides about a slot is to know what is there beside its own.
+fn tell_again(draft: &mut Draft<'_>, key: &InstanceKey) {
+    if let Some(run) = draft.run(key).filter(|run| run.told.is_some()) {
+        draft.set_run(key, Some(Run { told: None, ..run }));
     }
 }
 
@@ -66,9 +75,7 @@ pub(crate) fn forget_told(draft: &mut Draft<'_>) {
 /// Tells the owner again how everything is that this node has of a service, told before or not.
 pub(crate) fn retell(draft: &mut Draft<'_>, service: ServiceId) {
     for key in draft.known(service) {
-        if let Some(run) = draft.run(&key).filter(|run| run.told.is_some()) {
-            draft.set_run(&key, Some(Run { told: None, ..run }));
-        }
+        tell_again(draft, &key);
     }
     reconcile(draft, service);
 }
@@ -147,7 +154,8 @@ fn engine_of(
     let seen = draft.seen(key).map(|instance| &instance.engine);
     let ordered = || orders.engine(key);
     let told = || run.and_then(|run| run.told.as_ref()).map(|told| &told.engine);
-    seen.or_else(ordered).or_else(told).cloned()
+    let asked = || run.and_then(|run| run.engine.as_ref());
+    seen.or_else(ordered).or_else(told).or_else(asked).cloned()
 }
 
 /// What a record says to this node.

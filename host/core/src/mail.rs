@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::draft::Draft;
 use crate::executor;
 use crate::id::{Millis, NodeId, ServiceId};
-use crate::membership::{Survey, Watch};
+use crate::membership::{BEATS, Survey, Watch};
 use crate::peer::{Beat, Letter, NodeFacts, PeerMessage};
 use crate::record::{Incarnation, ServiceRecord, Stamp};
 
@@ -101,7 +101,11 @@ fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> 
 }
 
 fn ask_for_missed(draft: &mut Draft<'_>, from: NodeId, news: News) {
-    if news.missed {
+    let (now, pause) = (draft.now, draft.core.tuning.dead_after / BEATS);
+    let Some(peer) = draft.peer(from).filter(|_| news.missed) else { return };
+    // a node that cannot store what it gets misses it again and again: the next beat reminds it
+    if peer.asked.is_none_or(|at| now >= at.after(pause)) {
+        peer.asked = Some(now);
         draft.send(from, PeerMessage::Resync);
     }
 }

@@ -53,6 +53,8 @@ pub(crate) struct Peer {
     pub since: u64,
     /// Something from it was missed.
     pub behind: bool,
+    /// When it was last asked for that because of a gap.
+    pub asked: Option<Millis>,
 }
 
 /// How this node watches.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motey_core::id::{Millis, ServiceId};
+use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::project::State;
 use motey_core::record::{Desired, Fence, InstanceKey, ServiceRecord, SlotId};
 use motey_core::step::{Call, Txn};
@@ -45,6 +45,8 @@ pub struct Watch {
     accounts: BTreeMap<InstanceKey, Account>,
     /// So much went wrong with the instances of a slot.
     harms: BTreeMap<(ServiceId, SlotId), u32>,
+    /// The epoch of each record, as a node last wrote it.
+    epochs: BTreeMap<(usize, ServiceId), (u64, NodeId)>,
     /// Tombstones of which nothing was left.
     over: BTreeSet<(usize, ServiceId)>,
 }
@@ -97,7 +99,15 @@ impl Watch {
     }
 
     /// What a node has written, whether or not it lived to know.
-    pub fn written(&mut self, txn: &Txn, names: &Names) -> Verdict {
+    pub fn written(&mut self, node: usize, txn: &Txn, names: &Names) -> Verdict {
+        for record in txn.records.values() {
+            let epoch = (record.stamp.epoch, record.stamp.owner);
+            if self.epochs.insert((node, record.id), epoch).is_some_and(|before| before != epoch) {
+                // another owner may know less, and want what was halted to run
+                let of = self.accounts.iter_mut().filter(|(key, _)| key.service == record.id);
+                of.for_each(|(_, account)| account.causes += 1);
+            }
+        }
         txn.records.values().try_for_each(|record| self.fences(record, names))
     }
 
