@@ -404,6 +404,13 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// What was given away is in the facts by now, or was not taken.
+    pub fn forget_given(&mut self) {
+        if !self.given().is_empty() {
+            self.given = Some(BTreeMap::new());
+        }
+    }
+
     /// What was given away on other nodes since they told their facts.
     pub fn given(&self) -> &BTreeMap<NodeId, Taken> {
         self.given.as_ref().unwrap_or(&self.core.given)

@@ -266,6 +266,7 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
             draft.send(to, PeerMessage::Facts(Arc::clone(&facts)));
         }
     }
+    draft.forget_given();
     offer_kept(draft, None);
     say_beat(draft, hears);
     if begins {
