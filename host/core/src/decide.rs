@@ -96,7 +96,13 @@ fn deliver(draft: &mut Draft<'_>, from: NodeId, message: PeerMessage) {
     match message {
         PeerMessage::Record(record) => receive(draft, from, &record),
         PeerMessage::Report(report) => owner::hear(draft, from, report),
-        PeerMessage::Revision(service, revision) => owner::offer(draft, service, revision),
+        PeerMessage::Revision(service, revision) => {
+            if draft.record(service).is_some_and(|known| known.revision.order >= revision.order) {
+                // who keeps it does not know yet that it was taken over
+                draft.send_record(service, from);
+            }
+            owner::offer(draft, service, revision);
+        }
         PeerMessage::Beat(_)
         | PeerMessage::Facts(_)
         | PeerMessage::Digest(_)

@@ -40,9 +40,10 @@ pub(crate) fn reconcile(draft: &mut Draft<'_>, service: ServiceId) {
 /// Does so for what a newer record says otherwise than the one that was committed before it.
 pub(crate) fn follow(draft: &mut Draft<'_>, service: ServiceId) {
     let Some(record) = draft.record(service) else { return };
+    let epoch = |record: &ServiceRecord| (record.stamp.epoch, record.stamp.owner);
     let wide = |record: &ServiceRecord| (record.desired, record.has_failed());
     match draft.core.records.get(&service) {
-        Some(before) if before.stamp.owner != record.stamp.owner => retell(draft, service),
+        Some(before) if epoch(before) != epoch(&record) => retell(draft, service),
         Some(before) if **before != *record && wide(before) == wide(&record) => {
             let mut keys = BTreeSet::new();
             for slot in changed(before, &record) {

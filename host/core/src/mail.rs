@@ -232,6 +232,16 @@ fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Sta
     wants
 }
 
+/// Asks a node for its version of a record, and for all that it told on the strength of that.
+pub(crate) fn want(draft: &mut Draft<'_>, from: NodeId, service: ServiceId) {
+    let mine = draft.record(service).map(|record| record.stamp);
+    draft.send(from, PeerMessage::Digest(vec![(service, mine)]));
+    if let Some(peer) = draft.peer(from) {
+        peer.behind = true;
+        peer.since = peer.got + 1;
+    }
+}
+
 /// Tells the owners of services, or one of them, the newer revisions that this node keeps for them.
 fn offer_kept(draft: &mut Draft<'_>, only: Option<NodeId>) {
     for (service, revision) in &draft.core.kept {

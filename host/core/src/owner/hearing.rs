@@ -8,14 +8,15 @@ use super::{conclude, prove_revision, publish, tending};
 use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::instance::Report;
+use crate::mail;
 use crate::record::{Ended, InstanceKey, ServiceRecord, SlotId};
 use crate::step::{Durability, EventKind};
 
 /// How long a node that refused a slot is not asked again, in milliseconds.
 pub(super) const REFUSAL_LASTS: u64 = 10_000;
 
-/// Takes in a report. One that is about another node's service, or about an older version of the record, tells that
-/// its sender has to hear of this one.
+/// Takes in a report. One about an older version of the record tells that its sender has to hear of this one; one about
+/// a newer version is asked for again, with that version: what it says follows from what is not known here.
 pub(crate) fn hear(draft: &mut Draft<'_>, from: NodeId, report: Report) {
     if let Some(held) = report.holds {
         draft.mark_holds(report.service, from, held);
@@ -23,6 +24,9 @@ pub(crate) fn hear(draft: &mut Draft<'_>, from: NodeId, report: Report) {
     let Some(record) = draft.record(report.service) else { return };
     if report.holds.is_some_and(|held| held < record.stamp) {
         draft.send_record(record.id, from);
+    }
+    if report.holds.is_some_and(|held| held > record.stamp) {
+        return mail::want(draft, from, record.id);
     }
     if record.stamp.owner != draft.me() {
         return;

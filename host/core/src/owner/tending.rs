@@ -144,10 +144,9 @@ fn mind_node(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
     if !forgotten && !lost {
         return;
     }
-    let (node, fence) = (assigned.node, assigned.fence);
+    let node = assigned.node;
     let why = if forgotten { "was forgotten" } else { "is silent" };
     draft.tell(record.id, Some(slot), EventKind::NodeLost, format!("node {node} {why}"));
-    draft.hear(&record.key(slot, fence), None);
     fall_back(draft, record, slot);
 }
 
