@@ -38,7 +38,13 @@ pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Opti
         PeerMessage::Beat(beat) => hear_beat(draft, from, beat, news),
         PeerMessage::Facts(facts) if news.is_fresh => hear_facts(draft, from, facts),
         PeerMessage::Resync => answer_resync(draft, from),
-        PeerMessage::Digest(stamps) => compare(draft, from, stamps),
+        PeerMessage::Digest(stamps) => {
+            let wants = compare(draft, from, stamps);
+            if let Some(peer) = draft.peer(from).filter(|_| wants) {
+                // the question may be lost, and its answer: only a digest that leaves nothing to ask for is the end of it
+                (peer.behind, peer.since) = (true, peer.since.max(letter.number + 1));
+            }
+        }
         PeerMessage::Told(since) => {
             // what makes up for the missed was read, all of it, and in its order
             if let Some(peer) = draft.peer(from).filter(|peer| news.is_fresh && peer.since <= *since) {
@@ -188,13 +194,18 @@ fn answer_resync(draft: &mut Draft<'_>, to: NodeId) {
     }
 }
 
-/// A tombstone concerns everybody until everybody has it.
+/// A tombstone concerns everybody until everybody has it; any record whoever was heard holding an older version.
 fn concerns(draft: &Draft<'_>, record: &ServiceRecord, node: NodeId) -> bool {
-    let unconfirmed = || draft.holds(record.id, node).is_none_or(|stamp| stamp < record.stamp);
-    ((record.is_absent() || record.unproven) && unconfirmed()) || record.audience().contains(&node)
+    let holds = draft.holds(record.id, node);
+    let unconfirmed = || holds.is_none_or(|stamp| stamp < record.stamp);
+    let is_behind = holds.is_some_and(|stamp| stamp < record.stamp);
+    is_behind
+        || ((record.is_absent() || record.unproven) && unconfirmed())
+        || record.audience().contains(&node)
 }
 
-fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Stamp>)]) {
+/// Returns whether the other has something newer, which it is asked for.
+fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Stamp>)]) -> bool {
     let mut wanted = Vec::new();
     for (service, theirs) in stamps {
         if let Some(theirs) = theirs {
@@ -214,9 +225,11 @@ fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Sta
             wanted.push((*service, mine));
         }
     }
-    if !wanted.is_empty() {
+    let wants = !wanted.is_empty();
+    if wants {
         draft.send(from, PeerMessage::Digest(wanted));
     }
+    wants
 }
 
 /// Asks a node for its version of a record, and for all that it told on the strength of that.

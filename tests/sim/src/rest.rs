@@ -200,7 +200,10 @@ impl Rest<'_> {
             }
             _ => return Err(Broken { rule: "one instance lives in a slot", text: name() }),
         };
-        if !runs && assigned.is_some_and(|at| self.is_waited_for(at.node, at.pinned)) {
+        let leaving = record.dismissed.iter().filter(|it| it.slot == slot.slot);
+        let on_lost = leaving.map(|it| it.node).any(|node| self.is_waited_for(node, true))
+            || assigned.is_some_and(|at| self.is_waited_for(at.node, at.pinned));
+        if !runs && on_lost {
             return Ok(());
         }
         let ended = record.ended.get(&slot.slot);
@@ -266,7 +269,8 @@ impl Rest<'_> {
     fn is_waited_for(&self, node: NodeId, pinned: bool) -> bool {
         let at = self.world.nodes.iter().find(|at| at.id == node);
         let gone = at.is_some_and(|at| at.process.is_none() && !self.forgotten(at));
-        gone && (pinned || !self.may_act())
+        let nobody = !self.world.nodes.iter().any(|node| self.takes_on(node));
+        gone && (pinned || !self.may_act()) || at.is_some_and(|at| at.lost) && nobody
     }
 
     /// Whether an image waits for another one that does not run either.

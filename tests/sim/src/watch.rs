@@ -242,17 +242,20 @@ impl Watch {
     /// What lives on a node, after its engines changed something.
     pub fn lives(&self, node: &Node, names: &Names) -> Verdict {
         let mut slots = BTreeSet::new();
+        let mut live = node.engines.iter().flat_map(|engine| &engine.bodies).filter(|(_, body)| body.lives());
+        live.try_for_each(|(key, _)| {
+            holds("one instance lives in a slot", slots.insert((key.service, &key.slot)), || names.key(key))
+        })
+    }
+
+    /// What lives on a node uses no more than there is.
+    pub fn uses(&self, node: &Node) -> Verdict {
         let mut used: BTreeMap<&str, u64> = BTreeMap::new();
-        for (key, body) in node.engines.iter().flat_map(|engine| &engine.bodies) {
-            if !body.lives() {
-                continue;
-            }
-            holds("one instance lives in a slot", slots.insert((key.service, &key.slot)), || names.key(key))?;
-            for requirement in requirements(&body.image).into_iter().filter(|_| !body.meddled) {
-                let device = node.devices.iter().find(|it| it.capability.id.name == requirement.name);
-                let amount = device.and_then(|device| takes(requirement, &device.capability));
-                *used.entry(&requirement.name).or_default() += amount.unwrap_or(0);
-            }
+        let live = node.engines.iter().flat_map(|engine| engine.bodies.values()).filter(|body| body.lives());
+        for requirement in live.filter(|body| !body.meddled).flat_map(|body| requirements(&body.image)) {
+            let device = node.devices.iter().find(|it| it.capability.id.name == requirement.name);
+            let amount = device.and_then(|device| takes(requirement, &device.capability));
+            *used.entry(&requirement.name).or_default() += amount.unwrap_or(0);
         }
         for (name, amount) in used {
             let of = node.devices.iter().filter(|device| device.capability.id.name == name);

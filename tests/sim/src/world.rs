@@ -473,7 +473,11 @@ impl World {
     /// Something may live that did not live before.
     pub fn lives(&mut self, n: usize) -> Verdict {
         self.watch.lives(&self.nodes[n], &self.story.names)?;
-        if self.misled { Ok(()) } else { self.watch.lives_once(&self.nodes, &self.story.names) }
+        if self.misled {
+            return Ok(());
+        }
+        self.watch.uses(&self.nodes[n])?;
+        self.watch.lives_once(&self.nodes, &self.story.names)
     }
 
     /// An engine tells how an instance is now: after what it told before, unless that is lost.

@@ -82,10 +82,12 @@ fn hear_of(draft: &mut Draft<'_>, from: NodeId, before: &Arc<ServiceRecord>, rep
 
 /// The slots a report is about; where a node is being emptied, the end of one move is the beginning of the next.
 fn concerned(draft: &Draft<'_>, record: &ServiceRecord, report: &Report) -> BTreeSet<SlotId> {
-    if !draft.outlook().draining.is_empty() {
-        return record.slots.keys().cloned().collect();
-    }
-    report.instances.iter().map(|observed| observed.key.slot.clone()).collect()
+    let mut slots: BTreeSet<SlotId> = match draft.outlook().draining.is_empty() {
+        true => BTreeSet::new(),
+        false => record.slots.keys().cloned().collect(),
+    };
+    slots.extend(report.instances.iter().map(|observed| observed.key.slot.clone()));
+    slots
 }
 
 /// Most reports say that an instance is as it should be.

@@ -281,7 +281,11 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
             record.dismissed.insert(dismissal(&extra));
         } else if current && stays && !moving && extra.runs() {
             adopt(draft, record, &extra);
-        } else if beside || (assigned.is_none() && holds_alone(draft, &extra)) {
+        } else if beside
+            || !may_live(&extra)
+            || (assigned.is_none() && !current)
+            || (assigned.is_none() && holds_alone(draft, &extra))
+        {
             record.dismissed.insert(dismissal(&extra));
         }
     }
