@@ -115,7 +115,9 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
     for (wish, key) in first.into_iter().chain(last) {
         let run = draft.run(&key);
         let Some(engine) = engine_of(draft, &orders, &key, run.as_ref()) else {
-            forget(draft, &key);
+            if forget(draft, &key) {
+                report.gone.push(key);
+            }
             continue;
         };
         let is_behind = wish == Wish::Run && (orders.leaves(&key.slot) || others_stay(draft, &key));
@@ -127,14 +129,16 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
 }
 
 /// What no record and no engine says a word about is gone, with what it held, once every engine has listed what it has.
-fn forget(draft: &mut Draft<'_>, key: &InstanceKey) {
-    if draft.run(key).is_some() {
-        draft.set_run(key, None);
-    }
+fn forget(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
     let engines = &draft.core.engines;
-    if !engines.is_empty() && engines.values().all(|engine| matches!(engine, Engine::Up { .. })) {
+    let is_gone = !engines.is_empty() && engines.values().all(|engine| matches!(engine, Engine::Up { .. }));
+    if is_gone {
+        if draft.run(key).is_some() {
+            draft.set_run(key, None);
+        }
         draft.free(key);
     }
+    is_gone
 }
 
 /// Whether another attempt of the slot, which nobody ordered to end, still lives here, or holds what the slot takes: what
