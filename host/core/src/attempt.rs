@@ -31,7 +31,9 @@ impl<'a> Attempt<'_, 'a> {
     pub fn advance(mut self, wish: Wish, before: Option<Run>) {
         let mut run = before.clone().unwrap_or_default();
         let stays = run.call.is_some() || self.act(wish, &mut run);
-        if stays {
+        // whether there is such an instance at all is being asked
+        let is_rumour = wish == Wish::Leave && run.call.is_some();
+        if stays && !is_rumour {
             self.observe(&mut run);
         }
         let after = stays.then_some(run);
@@ -50,7 +52,7 @@ impl<'a> Attempt<'_, 'a> {
                 true
             }
             Wish::End => self.end(run),
-            Wish::Leave => self.leave(),
+            Wish::Leave => self.leave(run),
         }
     }
 
@@ -283,7 +285,12 @@ impl<'a> Attempt<'_, 'a> {
 
     // Wish::Leave
 
-    fn leave(&mut self) -> bool {
+    fn leave(&mut self, run: &mut Run) -> bool {
+        if run.look && self.engine_answers().is_ok() {
+            run.look = false;
+            self.call(run, Verb::Inspect, EngineOp::Inspect);
+            return true;
+        }
         let stays = self.instance().is_some() || self.engine_answers().is_err();
         if !stays {
             self.gone();
@@ -368,6 +375,7 @@ impl<'a> Attempt<'_, 'a> {
     fn call(&mut self, run: &mut Run, verb: Verb, op: EngineOp) {
         let handle = self.instance().map(|instance| instance.handle.clone());
         let target = Target { key: self.key.clone(), service_name: self.record.name.clone(), handle };
+        run.engine = Some(self.engine.clone());
         run.call = Some((self.draft.call(&self.engine, target, op), verb));
     }
 

@@ -96,11 +96,18 @@ fn deliver(draft: &mut Draft<'_>, from: NodeId, message: PeerMessage) {
     match message {
         PeerMessage::Record(record) => receive(draft, from, &record),
         PeerMessage::Report(report) => owner::hear(draft, from, report),
-        PeerMessage::Revision(service, revision) => owner::offer(draft, service, revision),
+        PeerMessage::Revision(service, revision) => {
+            if draft.record(service).is_some_and(|known| known.revision.order >= revision.order) {
+                // who keeps it does not know yet that it was taken over
+                draft.send_record(service, from);
+            }
+            owner::offer(draft, service, revision);
+        }
         PeerMessage::Beat(_)
         | PeerMessage::Facts(_)
         | PeerMessage::Digest(_)
-        | PeerMessage::Resync(_)
+        | PeerMessage::Resync
+        | PeerMessage::Told(_)
         | PeerMessage::Stale { .. } => {}
     }
 }
@@ -123,6 +130,12 @@ fn receive(draft: &mut Draft<'_>, from: NodeId, record: &Arc<ServiceRecord>) {
         Some(known) if known.stamp == record.stamp => confirm(draft, from, record),
         known => {
             draft.store(Arc::clone(record), Durability::Power);
+            owner::let_go(draft, record);
+            if record.stamp.owner == me {
+                // this node's own, from before its disk was restored: what was told of it meanwhile is lost
+                draft.peers().into_keys().for_each(|peer| draft.send(peer, PeerMessage::Resync));
+                record.audience().into_iter().for_each(|node| draft.send_record(service, node));
+            }
             if let Some(known) = known {
                 keep_newer(draft, &known.revision, record);
             }

@@ -17,6 +17,7 @@ use crate::placement::Facts;
 use crate::reason::{Code, Reason};
 use crate::record::{Fence, Incarnation, InstanceKey, Revision, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
+use crate::spec::{ImageSpec, Need};
 use crate::state::{Core, Engine};
 use crate::step::{
     Answer, AskId, Call, CallId, Durability, Effect, EngineOp, Event, EventKind, Mark, Step, Target, Txn,
@@ -26,6 +27,8 @@ pub(crate) struct Draft<'a> {
     pub core: &'a Core,
     pub now: Millis,
     records: BTreeMap<ServiceId, Arc<ServiceRecord>>,
+    /// The stamps under which records came in this step.
+    received: BTreeMap<ServiceId, Stamp>,
     taken: Keyed<Vec<Lease>>,
     freed: BTreeSet<InstanceKey>,
     dead: BTreeSet<InstanceKey>,
@@ -62,6 +65,7 @@ impl<'a> Draft<'a> {
             core,
             now,
             records: BTreeMap::new(),
+            received: BTreeMap::new(),
             taken: Keyed::default(),
             freed: BTreeSet::new(),
             dead: BTreeSet::new(),
@@ -152,20 +156,27 @@ impl<'a> Draft<'a> {
         self.records.get(&id).or_else(|| self.core.records.get(&id)).map(Arc::clone)
     }
 
-    /// Puts a record in the transaction under the stamp that follows what was committed in its epoch.
+    /// Puts a record in the transaction under the stamp that follows what is known of its epoch.
     pub fn write(&mut self, mut record: ServiceRecord, durability: Durability) -> Arc<ServiceRecord> {
-        let epoch = |record: &ServiceRecord| (record.stamp.epoch, record.stamp.owner);
-        let committed = self.core.records.get(&record.id).filter(|before| epoch(before) == epoch(&record));
-        record.stamp.version = committed.map_or(1, |before| before.stamp.version + 1);
+        let before = self.received.get(&record.id).copied();
+        let before = before.max(self.core.records.get(&record.id).map(|record| record.stamp));
+        let same_epoch =
+            |stamp: &Stamp| (stamp.epoch, stamp.owner) == (record.stamp.epoch, record.stamp.owner);
+        record.stamp.version = before.filter(same_epoch).map_or(1, |stamp| stamp.version + 1);
         record.stamp.writer = self.incarnation;
         record.stamp.absent = record.is_absent();
         let record = Arc::new(record);
-        self.store(Arc::clone(&record), durability);
+        self.put(Arc::clone(&record), durability);
         record
     }
 
     /// Puts a record in the transaction as another node wrote it.
     pub fn store(&mut self, record: Arc<ServiceRecord>, durability: Durability) {
+        self.received.insert(record.id, record.stamp);
+        self.put(record, durability);
+    }
+
+    fn put(&mut self, record: Arc<ServiceRecord>, durability: Durability) {
         self.touch(record.id);
         self.durability = self.durability.max(durability);
         self.records.insert(record.id, record);
@@ -335,6 +346,7 @@ impl<'a> Draft<'a> {
     pub fn known(&self, service: ServiceId) -> BTreeSet<InstanceKey> {
         let mut known: BTreeSet<InstanceKey> = self.core.runs.of(service).map(|(key, _)| key).collect();
         known.extend(self.core.seen.of(service).map(|(key, _)| key));
+        known.extend(self.core.leases.of(service).map(|(key, _)| key));
         known.extend(self.runs.of(service).map(|(key, _)| key));
         known.retain(|key| !matches!(self.runs.get(key), Some(None)));
         known
@@ -346,7 +358,8 @@ impl<'a> Draft<'a> {
         let remembered = self.core.runs.of_slot(service, slot).map(|(fence, _)| fence);
         let seen = self.core.seen.of_slot(service, slot).map(|(fence, _)| fence);
         let drafted = self.runs.of_slot(service, slot).map(|(fence, _)| fence);
-        let known = remembered.chain(seen).chain(drafted).map(key);
+        let leased = self.core.leases.of_slot(service, slot).map(|(fence, _)| fence);
+        let known = remembered.chain(seen).chain(leased).chain(drafted).map(key);
         known.filter(|key| !matches!(self.runs.get(key), Some(None))).collect()
     }
 
@@ -401,6 +414,13 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// What was given away is in the facts by now, or was not taken.
+    pub fn forget_given(&mut self) {
+        if !self.given().is_empty() {
+            self.given = Some(BTreeMap::new());
+        }
+    }
+
     /// What was given away on other nodes since they told their facts.
     pub fn given(&self) -> &BTreeMap<NodeId, Taken> {
         self.given.as_ref().unwrap_or(&self.core.given)
@@ -420,6 +440,23 @@ impl<'a> Draft<'a> {
             true => self.core.capabilities().any(|it| is(id, it)),
             false => theirs().any(|it| is(id, it)),
         })
+    }
+
+    /// Whether an image may take, on that node, what is for one instance alone.
+    pub fn may_take_alone(&self, node: NodeId, image: &ImageSpec) -> bool {
+        fn names<'n>(need: &'n Need, found: &mut Vec<&'n str>) {
+            match need {
+                Need::All(all) | Need::Any(all) => all.iter().for_each(|need| names(need, found)),
+                Need::Has(requirement) => found.push(&requirement.name),
+                Need::Not(_) => {}
+            }
+        }
+        let mut wanted = Vec::new();
+        names(image.need.as_need(), &mut wanted);
+        let peer = self.core.membership.peers.get(&node).and_then(|peer| peer.facts.as_ref());
+        let theirs = peer.into_iter().flat_map(|facts| &facts.capabilities);
+        let own = self.core.capabilities().filter(|_| node == self.me());
+        own.chain(theirs).any(|it| it.supply == Supply::Exclusive && wanted.contains(&it.id.name.as_str()))
     }
 
     /// Why a node does not get a slot, where it refused it a moment ago.
@@ -548,7 +585,7 @@ impl<'a> Draft<'a> {
         let incarnation = self.incarnation;
         let Some(peer) = self.peer(to) else { return };
         let number = match message {
-            PeerMessage::Beat(_) | PeerMessage::Resync(_) | PeerMessage::Stale { .. } => 0,
+            PeerMessage::Beat(_) | PeerMessage::Resync | PeerMessage::Stale { .. } => 0,
             _ => {
                 peer.posted += 1;
                 peer.posted

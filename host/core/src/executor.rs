@@ -13,6 +13,7 @@ use crate::instance::Report;
 use crate::peer::PeerMessage;
 use crate::record::{Desired, Dismissed, InstanceKey, ServiceRecord, SlotId};
 use crate::run::Run;
+use crate::state::Engine;
 
 /// What should become of an instance, as its record says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,19 +40,29 @@ pub(crate) fn reconcile(draft: &mut Draft<'_>, service: ServiceId) {
 /// Does so for what a newer record says otherwise than the one that was committed before it.
 pub(crate) fn follow(draft: &mut Draft<'_>, service: ServiceId) {
     let Some(record) = draft.record(service) else { return };
+    let epoch = |record: &ServiceRecord| (record.stamp.epoch, record.stamp.owner);
     let wide = |record: &ServiceRecord| (record.desired, record.has_failed());
     match draft.core.records.get(&service) {
-        Some(before) if before.stamp.owner != record.stamp.owner => retell(draft, service),
+        Some(before) if epoch(before) != epoch(&record) => retell(draft, service),
         Some(before) if **before != *record && wide(before) == wide(&record) => {
             let mut keys = BTreeSet::new();
             for slot in changed(before, &record) {
-                keys.extend(draft.known_in(service, slot));
+                let known = draft.known_in(service, slot);
+                known.iter().filter(|key| !record.judges(key)).for_each(|key| tell_again(draft, key));
+                keys.extend(known);
                 keys.extend(record.slots.get(slot).map(|assigned| record.key(slot, assigned.fence)));
             }
             keys.extend(record.dismissed.difference(&before.dismissed).map(|d| record.key(&d.slot, d.fence)));
             review(draft, &record, keys);
         }
         _ => reconcile(draft, service),
+    }
+}
+
+/// Whoever decides about a slot is to know what is there beside its own.
+fn tell_again(draft: &mut Draft<'_>, key: &InstanceKey) {
+    if let Some(run) = draft.run(key).filter(|run| run.told.is_some()) {
+        draft.set_run(key, Some(Run { told: None, ..run }));
     }
 }
 
@@ -65,9 +76,7 @@ pub(crate) fn forget_told(draft: &mut Draft<'_>) {
 /// Tells the owner again how everything is that this node has of a service, told before or not.
 pub(crate) fn retell(draft: &mut Draft<'_>, service: ServiceId) {
     for key in draft.known(service) {
-        if let Some(run) = draft.run(&key).filter(|run| run.told.is_some()) {
-            draft.set_run(&key, Some(Run { told: None, ..run }));
-        }
+        tell_again(draft, &key);
     }
     reconcile(draft, service);
 }
@@ -105,8 +114,13 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
     let (last, first): (Vec<_>, Vec<_>) = wishes.partition(|(wish, _)| *wish == Wish::Run);
     for (wish, key) in first.into_iter().chain(last) {
         let run = draft.run(&key);
-        let Some(engine) = engine_of(draft, &orders, &key, run.as_ref()) else { continue };
-        let is_behind = wish == Wish::Run && (orders.leaves(&key.slot) || others_hold(draft, &key));
+        let Some(engine) = engine_of(draft, &orders, &key, run.as_ref()) else {
+            if forget(draft, &key) {
+                report.gone.push(key);
+            }
+            continue;
+        };
+        let is_behind = wish == Wish::Run && (orders.leaves(&key.slot) || others_stay(draft, &key));
         Attempt { draft, record, key: &key, engine, is_behind, report: &mut report }.advance(wish, run);
     }
     if !report.is_empty() {
@@ -114,10 +128,25 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
     }
 }
 
-/// Whether another attempt of the slot, which nobody ordered to end, still holds what the slot takes.
-fn others_hold(draft: &Draft<'_>, key: &InstanceKey) -> bool {
+/// What no record and no engine says a word about is gone, with what it held, once every engine has listed what it has.
+fn forget(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
+    let engines = &draft.core.engines;
+    let is_gone = !engines.is_empty() && engines.values().all(|engine| matches!(engine, Engine::Up { .. }));
+    if is_gone {
+        if draft.run(key).is_some() {
+            draft.set_run(key, None);
+        }
+        draft.free(key);
+    }
+    is_gone
+}
+
+/// Whether another attempt of the slot, which nobody ordered to end, still lives here, or holds what the slot takes: what
+/// becomes of it the owner says.
+fn others_stay(draft: &Draft<'_>, key: &InstanceKey) -> bool {
     let mut others = draft.known_in(key.service, &key.slot).into_iter().filter(|other| other != key);
-    others.any(|other| draft.has_leases(&other))
+    let lives = |other: &InstanceKey| draft.seen(other).is_some_and(|instance| instance.seen.is_live());
+    others.any(|other| draft.has_leases(&other) || lives(&other))
 }
 
 /// Where an instance is, or is to be: as it is seen, as it is assigned, as it was last told.
@@ -130,7 +159,8 @@ fn engine_of(
     let seen = draft.seen(key).map(|instance| &instance.engine);
     let ordered = || orders.engine(key);
     let told = || run.and_then(|run| run.told.as_ref()).map(|told| &told.engine);
-    seen.or_else(ordered).or_else(told).cloned()
+    let asked = || run.and_then(|run| run.engine.as_ref());
+    seen.or_else(ordered).or_else(told).or_else(asked).cloned()
 }
 
 /// What a record says to this node.
@@ -148,7 +178,8 @@ impl<'r> Orders<'r> {
         Self { record, me, failed: record.has_failed(), dismissed }
     }
 
-    /// `None`: the record says nothing about it, and there is nothing to tell.
+    /// `None`: the record says nothing about it, and there is nothing to tell. What ended here on order ends again,
+    /// should it appear once more.
     fn wish(&self, draft: &Draft<'_>, key: &InstanceKey) -> Option<Wish> {
         if self.record.desired != Desired::Running || self.dismissal(key).is_some() {
             return Some(Wish::End);
@@ -157,7 +188,9 @@ impl<'r> Orders<'r> {
         if self.assigned(key).is_some() {
             return Some(if over { Wish::Halt } else { Wish::Run });
         }
-        (draft.seen(key).is_some() || draft.run(key).is_some()).then_some(Wish::Leave)
+        let wish = if draft.is_dead(key) { Wish::End } else { Wish::Leave };
+        let is_here = draft.seen(key).is_some() || draft.run(key).is_some() || draft.has_leases(key);
+        is_here.then_some(wish)
     }
 
     /// The engine on which this node is to run it: for the slot, or until the slot's own attempt runs elsewhere.

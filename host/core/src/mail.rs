@@ -2,7 +2,8 @@
 //! for. Decides nothing about services.
 //!
 //! A receiver that finds a gap in the numbers asks for a *resync*: the other tells its facts, reports all that it runs
-//! for the receiver, and sends a *digest* of the versions that concern it. Who sees an older version in a digest sends
+//! for the receiver, and sends a *digest* of the versions that concern it; that this was all is *told* last, and counts
+//! only when nothing in between was missed again. Who sees an older version in a digest sends
 //! its own; who sees a newer one asks for it. So all that concerns two nodes is the same on both after one exchange,
 //! whatever was lost before.
 
@@ -12,8 +13,8 @@ use std::sync::Arc;
 use crate::draft::Draft;
 use crate::executor;
 use crate::id::{Millis, NodeId, ServiceId};
-use crate::membership::{Survey, Watch};
-use crate::peer::{Beat, Digest, Letter, NodeFacts, PeerMessage};
+use crate::membership::{BEATS, Survey, Watch};
+use crate::peer::{Beat, Letter, NodeFacts, PeerMessage};
 use crate::record::{Incarnation, ServiceRecord, Stamp};
 
 /// The most versions that one digest tells of.
@@ -36,10 +37,17 @@ pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Opti
     match &letter.message {
         PeerMessage::Beat(beat) => hear_beat(draft, from, beat, news),
         PeerMessage::Facts(facts) if news.is_fresh => hear_facts(draft, from, facts),
-        PeerMessage::Resync(question) => answer_resync(draft, from, *question),
-        PeerMessage::Digest(Digest { stamps, answers }) => {
-            compare(draft, from, stamps);
-            if let Some(peer) = draft.peer(from).filter(|peer| *answers == Some(peer.gaps)) {
+        PeerMessage::Resync => answer_resync(draft, from),
+        PeerMessage::Digest(stamps) => {
+            let wants = compare(draft, from, stamps);
+            if let Some(peer) = draft.peer(from).filter(|_| wants) {
+                // the question may be lost, and its answer: only a digest that leaves nothing to ask for is the end of it
+                (peer.behind, peer.since) = (true, peer.since.max(letter.number + 1));
+            }
+        }
+        PeerMessage::Told(since) => {
+            // what makes up for the missed was read, all of it, and in its order
+            if let Some(peer) = draft.peer(from).filter(|peer| news.is_fresh && peer.since <= *since) {
                 peer.behind = false;
             }
         }
@@ -60,7 +68,7 @@ pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Opti
 struct News {
     /// None that was written later was read before.
     is_fresh: bool,
-    /// One that was written before was not read, and it was not known yet that there is a gap.
+    /// One that was written before was not read, and it was not known yet that anything is missed.
     missed: bool,
 }
 
@@ -84,27 +92,28 @@ fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> 
     peer.incarnation = peer.incarnation.max(Some(letter.incarnation));
     let before = match &letter.message {
         PeerMessage::Beat(beat) => beat.posted,
-        PeerMessage::Resync(_) | PeerMessage::Stale { .. } => peer.got,
+        PeerMessage::Resync | PeerMessage::Stale { .. } => peer.got,
         _ => letter.number.saturating_sub(1),
     };
     let gap = begins || before > peer.got;
     let missed = gap && !peer.behind;
     peer.behind |= gap;
-    peer.gaps += u64::from(gap);
+    if gap {
+        peer.since = before + 1;
+    }
     let is_fresh = letter.number > peer.got;
     peer.got = peer.got.max(before).max(letter.number);
     Some(News { is_fresh, missed })
 }
 
 fn ask_for_missed(draft: &mut Draft<'_>, from: NodeId, news: News) {
-    if news.missed {
-        ask_again(draft, from);
+    let (now, pause) = (draft.now, draft.core.tuning.dead_after / BEATS);
+    let Some(peer) = draft.peer(from).filter(|_| news.missed) else { return };
+    // a node that cannot store what it gets misses it again and again: the next beat reminds it
+    if peer.asked.is_none_or(|at| now >= at.after(pause)) {
+        peer.asked = Some(now);
+        draft.send(from, PeerMessage::Resync);
     }
-}
-
-fn ask_again(draft: &mut Draft<'_>, from: NodeId) {
-    let question = draft.peer(from).map_or(0, |peer| peer.gaps);
-    draft.send(from, PeerMessage::Resync(question));
 }
 
 fn hear_beat(draft: &mut Draft<'_>, from: NodeId, beat: &Beat, news: News) {
@@ -114,7 +123,7 @@ fn hear_beat(draft: &mut Draft<'_>, from: NodeId, beat: &Beat, news: News) {
     peer.disputed = beat.disputed;
     let still_behind = peer.behind && !news.missed;
     if still_behind {
-        ask_again(draft, from);
+        draft.send(from, PeerMessage::Resync);
     }
     draft.change_standing(|standing| {
         standing.forgotten.merge(&beat.forgotten);
@@ -166,8 +175,8 @@ fn dispute(draft: &mut Draft<'_>) {
     draft.set_watch(watch);
 }
 
-/// The digest comes last: who read it, and noticed no gap since the question, has read all before it.
-fn answer_resync(draft: &mut Draft<'_>, to: NodeId, question: u64) {
+fn answer_resync(draft: &mut Draft<'_>, to: NodeId) {
+    let Some(since) = draft.peer(to).map(|peer| peer.posted + 1) else { return };
     draft.send(to, PeerMessage::Facts(Arc::new(draft.core.facts())));
     let owned = draft.core.records.values().filter(|record| record.stamp.owner == to);
     let owned: Vec<ServiceId> = owned.map(|record| record.id).collect();
@@ -177,26 +186,37 @@ fn answer_resync(draft: &mut Draft<'_>, to: NodeId, question: u64) {
     let mut stamps: Vec<_> = concerned.map(|record| (record.id, Some(record.stamp))).collect();
     loop {
         let rest = stamps.split_off(stamps.len().min(DIGEST));
-        let answers = rest.is_empty().then_some(question);
-        draft.send(to, PeerMessage::Digest(Digest { stamps, answers }));
+        draft.send(to, PeerMessage::Digest(stamps));
         if rest.is_empty() {
-            return;
+            return draft.send(to, PeerMessage::Told(since));
         }
         stamps = rest;
     }
 }
 
-/// A tombstone concerns everybody until everybody has it.
+/// A tombstone concerns everybody until everybody has it; any record whoever was heard holding an older version.
 fn concerns(draft: &Draft<'_>, record: &ServiceRecord, node: NodeId) -> bool {
-    let unconfirmed = || draft.holds(record.id, node).is_none_or(|stamp| stamp < record.stamp);
-    ((record.is_absent() || record.unproven) && unconfirmed()) || record.audience().contains(&node)
+    let holds = draft.holds(record.id, node);
+    let unconfirmed = || holds.is_none_or(|stamp| stamp < record.stamp);
+    let is_behind = holds.is_some_and(|stamp| stamp < record.stamp);
+    is_behind
+        || ((record.is_absent() || record.unproven) && unconfirmed())
+        || record.audience().contains(&node)
 }
 
-fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Stamp>)]) {
+/// Returns whether the other has something newer, which it is asked for.
+fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Stamp>)]) -> bool {
     let mut wanted = Vec::new();
     for (service, theirs) in stamps {
         if let Some(theirs) = theirs {
             draft.mark_holds(*service, from, *theirs);
+            if draft
+                .record(*service)
+                .is_some_and(|record| record.unproven && record.stamp.owner == draft.me())
+            {
+                // this may have been the last one that the epoch waited for
+                draft.wake(*service, draft.now);
+            }
         }
         let mine = draft.record(*service).map(|record| record.stamp);
         if mine > *theirs {
@@ -205,8 +225,20 @@ fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Sta
             wanted.push((*service, mine));
         }
     }
-    if !wanted.is_empty() {
-        draft.send(from, PeerMessage::Digest(Digest { stamps: wanted, answers: None }));
+    let wants = !wanted.is_empty();
+    if wants {
+        draft.send(from, PeerMessage::Digest(wanted));
+    }
+    wants
+}
+
+/// Asks a node for its version of a record, and for all that it told on the strength of that.
+pub(crate) fn want(draft: &mut Draft<'_>, from: NodeId, service: ServiceId) {
+    let mine = draft.record(service).map(|record| record.stamp);
+    draft.send(from, PeerMessage::Digest(vec![(service, mine)]));
+    if let Some(peer) = draft.peer(from) {
+        peer.behind = true;
+        peer.since = peer.got + 1;
     }
 }
 
@@ -234,7 +266,7 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
     };
     let (mut watch, hears) = (survey.watch(), survey.hears());
     let before = &draft.core.membership.watch.outlook;
-    let (changed, agreed) = (watch.outlook != *before, before.disputed && !watch.outlook.disputed);
+    let (changed, begins) = (watch.outlook != *before, !before.decides() && watch.outlook.decides());
     let facts = draft.core.facts();
     let news = watch.told.as_deref() != Some(&facts);
     let facts = Arc::new(facts);
@@ -247,11 +279,13 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
             draft.send(to, PeerMessage::Facts(Arc::clone(&facts)));
         }
     }
+    draft.forget_given();
     offer_kept(draft, None);
     say_beat(draft, hears);
-    if agreed {
+    if begins {
         // nothing was decided on what was told meanwhile
         executor::forget_told(draft);
+        draft.peers().into_keys().for_each(|peer| draft.send(peer, PeerMessage::Resync));
     }
     if changed {
         let living = draft.core.records.values().filter(|record| !record.is_over());

@@ -49,10 +49,12 @@ pub(crate) struct Peer {
     pub posted: u64,
     /// The greatest number of a letter from it.
     pub got: u64,
-    /// Something from it was missed, and not made up for.
+    /// All letters between this number and the greatest were read in their order.
+    pub since: u64,
+    /// Something from it was missed.
     pub behind: bool,
-    /// How often that was noticed: only an answer to a question after the last time makes up for it.
-    pub gaps: u64,
+    /// When it was last asked for that because of a gap.
+    pub asked: Option<Millis>,
 }
 
 /// How this node watches.

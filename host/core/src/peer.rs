@@ -37,10 +37,12 @@ pub enum PeerMessage {
     Report(Report),
     /// A revision that was acknowledged, and is newer than the one in the record that won.
     Revision(ServiceId, Arc<Revision>),
-    /// Which versions I hold.
-    Digest(Digest),
-    /// I missed something of you: tell me all that concerns me. The number is that of the question.
-    Resync(u64),
+    /// Which versions I hold. `None`: I have none, and want it.
+    Digest(Vec<(ServiceId, Option<Stamp>)>),
+    /// I missed something of you: tell me all that concerns me.
+    Resync,
+    /// All that concerns you was told in the letters from this number on.
+    Told(u64),
     /// You speak as an older life than the one I know: a restored disk, or a second node with your id.
     Stale {
         /// The life that is told so.
@@ -48,15 +50,6 @@ pub enum PeerMessage {
         /// The one I know.
         known: Incarnation,
     },
-}
-
-/// Versions that a node holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Digest {
-    /// By service. `None`: it has none, and wants it.
-    pub stamps: Vec<(ServiceId, Option<Stamp>)>,
-    /// It is the end of the answer to that resync.
-    pub answers: Option<u64>,
 }
 
 /// The sign of life that goes to every node, and the little that all must know.

@@ -233,6 +233,11 @@ impl ServiceRecord {
         self.desired == Desired::Absent
     }
 
+    /// Whether its owner waits for an heir, and writes nothing more. A tombstone needs none.
+    pub fn is_offered(&self) -> bool {
+        self.heir.is_some() && !self.is_absent()
+    }
+
     /// Whether it is deleted and nothing of it is left anywhere.
     pub fn is_over(&self) -> bool {
         self.is_absent() && self.slots.is_empty() && self.dismissed.is_empty()

@@ -3,7 +3,7 @@
 //! Memory only. Lost with the process; the engine's list brings it back.
 
 use crate::executor::Wish;
-use crate::id::Millis;
+use crate::id::{EngineName, Millis};
 use crate::instance::{Instance, Observed, Seen};
 use crate::mutant::{self, Mutant};
 use crate::reason::Reason;
@@ -13,6 +13,8 @@ use crate::step::{CallId, EngineError, EngineErrorKind};
 /// How far the executor is with one instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Run {
+    /// Where it was asked for last.
+    pub engine: Option<EngineName>,
     /// The call under way.
     pub call: Option<(CallId, Verb)>,
     /// What an event said while that call was under way.

@@ -240,11 +240,25 @@ impl Core {
             Seen::Created => known != Seen::Created,
             told => told == Seen::Gone,
         });
+        let is_unexpected = self.is_unexpected(instance);
         match self.runs.get_mut(&instance.key) {
             Some(run) if run.call.is_some() => run.rumour = Some(instance.seen),
             Some(run) if is_old => run.look = true,
+            None if is_unexpected => {
+                self.see(instance);
+                self.runs.insert(&instance.key, Run { look: true, ..Run::default() });
+            }
             _ => self.see(instance),
         }
+    }
+
+    /// An engine tells of an instance that it did not list and nobody made: it may be one that is gone long since.
+    fn is_unexpected(&self, instance: &Instance) -> bool {
+        let key = &instance.key;
+        instance.seen != Seen::Gone
+            && self.seen.get(key).is_none()
+            && self.records.contains_key(&key.service)
+            && matches!(self.engines.get(&instance.engine), Some(Engine::Up { .. }))
     }
 
     fn note_answer(&mut self, key: &InstanceKey, result: &Result<Option<Instance>, EngineError>) {
@@ -364,6 +378,10 @@ impl Core {
             self.waiting.insert(record.id);
         } else {
             self.waiting.remove(&record.id);
+        }
+        if record.stamp.owner != self.me.node {
+            // its owner is told, and nobody else
+            self.heard.remove_all(record.id);
         }
         if record.is_absent() {
             self.dead.remove_all(record.id);

@@ -24,7 +24,9 @@ pub(crate) fn consider(draft: &mut Draft<'_>, service: ServiceId) {
         return;
     }
     if record.stamp.owner == draft.me() {
-        hand_over(draft, &record);
+        if !record.is_absent() {
+            hand_over(draft, &record);
+        }
     } else if inherits(outlook, draft.me(), &record) {
         open_epoch(draft, &record, "took over from its owner, as its heir");
     } else if succeeds(draft, &record) {
@@ -33,7 +35,7 @@ pub(crate) fn consider(draft: &mut Draft<'_>, service: ServiceId) {
 }
 
 fn inherits(outlook: &Outlook, me: NodeId, record: &ServiceRecord) -> bool {
-    record.heir == Some(me) && !outlook.leaving
+    record.is_offered() && record.heir == Some(me) && !outlook.leaving
 }
 
 /// The first live one of the line takes over from an owner that is gone.
@@ -83,7 +85,7 @@ fn hand_over(draft: &mut Draft<'_>, record: &ServiceRecord) {
     match record.heir {
         Some(heir) if !lost(heir) => {}
         Some(_) if !leaves => open_epoch(draft, record, "owns it again: its heir is gone"),
-        _ if leaves => name_heir(draft, record),
+        _ if leaves && !record.is_absent() => name_heir(draft, record),
         _ => {}
     }
 }

@@ -6,7 +6,8 @@ use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
 use motey_core::record::{Fence, InstanceKey, SlotId};
 use motey_core::spec::{
-    Format, ImageSpec, Need, Neighbours, Params, Ready, Replicas, Requirement, Restart, Run, Source, Spec, Take,
+    Format, ImageSpec, Need, Neighbours, Params, Ready, Replicas, Requirement, Restart, Run, Source, Spec,
+    Take,
 };
 use uuid::Uuid;
 
@@ -168,13 +169,16 @@ fn needing(name: &str, take: Take, image: ImageSpec) -> ImageSpec {
     ImageSpec { need: Need::All(vec![image.need.into(), has]).into(), ..image }
 }
 
-/// What an image asks of its node.
-pub fn requirements(need: &Need) -> Vec<&Requirement> {
-    match need {
-        Need::All(all) | Need::Any(all) => all.iter().flat_map(requirements).collect(),
-        Need::Not(_) => Vec::new(),
-        Need::Has(requirement) => vec![requirement],
+/// What an image asks of its node; the blueprints here ask for all of it.
+pub fn requirements(image: &ImageSpec) -> Vec<&Requirement> {
+    fn walk(need: &Need) -> Vec<&Requirement> {
+        match need {
+            Need::All(all) => all.iter().flat_map(walk).collect(),
+            Need::Has(requirement) => vec![requirement],
+            Need::Any(_) | Need::Not(_) => Vec::new(),
+        }
     }
+    walk(image.need.as_need())
 }
 
 /// How much there is of a capability.

@@ -37,7 +37,7 @@ impl World {
         if let Some(txn) = &txn {
             self.figures.commits += 1;
             self.tell(n, |names| format!("  {}", crate::story::txn(txn, names)));
-            self.watch.written(txn, &self.story.names)?;
+            self.watch.written(n, txn, &self.story.names)?;
         }
         for ask in taken.unwritten.into_iter().flatten() {
             self.tell(n, |_| "  answers: the disk is full".into());

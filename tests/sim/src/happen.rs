@@ -7,9 +7,10 @@ use motey_core::peer::Duty;
 use motey_core::record::InstanceKey;
 use motey_core::step::{EngineState, Input};
 
+use crate::dice::mix;
+use crate::disk::Contents;
 use crate::engine::exited;
 use crate::node::{Death, Fuse, NEVER};
-use crate::disk::Contents;
 use crate::plan::{Change, Happening, Wish};
 use crate::queue::Time;
 use crate::watch::Verdict;
@@ -23,13 +24,18 @@ impl World {
     pub fn planned(&mut self, what: Happening) -> Verdict {
         let now = self.now;
         match what {
+            Happening::Ask { service, wish: wish @ Wish::Deploy { .. }, .. } => {
+                // an id is drawn by one client, and brought to one node
+                let home = mix(&[self.scene.seed, 9, service as u64]) % self.nodes.len() as u64;
+                self.ask(usize::try_from(home).unwrap_or(0), Some(service), wish)?;
+            }
             Happening::Ask { node, service, wish } => self.ask(node, Some(service), wish)?,
             Happening::Duty { node, duty, span } => self.duty(node, duty, span)?,
             Happening::Forgets { node, about } => self.forget(node, about)?,
             Happening::Restores { node, span } => self.back_up(node, span),
             Happening::Lost { node } => {
-                let first = self.nodes.len() > 1 && self.nodes.iter().all(|node| !node.lost);
-                self.nodes[node].lost = first;
+                let first = self.nodes.len() > 1 && self.nodes.iter().all(|node| !node.to_be_lost);
+                self.nodes[node].to_be_lost |= first;
             }
             Happening::Dies { node, points, power, kept, calls_done, down } => {
                 self.dies_soon(node, points, Death { power, kept, calls_done, down });
@@ -68,6 +74,7 @@ impl World {
             | Happening::Deaf { .. }
             | Happening::Lossy { .. }
             | Happening::Doubling { .. }
+            | Happening::Disorder { .. }
             | Happening::Slow { .. }
             | Happening::BrokerAway { .. } => self.between(what),
         }
@@ -83,11 +90,14 @@ impl World {
             Happening::Deaf { from, to, span } => self.network.deafen(from, to, now + span),
             Happening::Lossy { percent, span } => self.network.lose(percent, now + span),
             Happening::Doubling { percent, span } => self.network.double(percent, now + span),
+            Happening::Disorder { span } => self.network.disorder(now + span),
             Happening::Slow { most, span } => self.network.slow_down(most, now + span),
             Happening::BrokerAway { span } => self.broker.away_until = now + span,
             _ => {}
         }
-        if let Happening::Splits { span, .. } | Happening::Deaf { span, .. } | Happening::BrokerAway { span } = what
+        if let Happening::Splits { span, .. }
+        | Happening::Deaf { span, .. }
+        | Happening::BrokerAway { span } = what
         {
             self.meet();
             self.queue.push(now + span, Event::Mended);
@@ -287,7 +297,8 @@ impl World {
 
     /// The node that is to be lost dies, and its disk with it.
     pub fn lose(&mut self) -> Option<usize> {
-        let n = self.nodes.iter().position(|node| node.lost)?;
+        let n = self.nodes.iter().position(|node| node.to_be_lost)?;
+        self.nodes[n].lost = true;
         self.die(n, Death { power: true, kept: 0, calls_done: false, down: 0 });
         let before = std::mem::take(&mut self.nodes[n].disk).now;
         self.nodes[n].engines.iter_mut().for_each(|engine| engine.bodies.clear());

@@ -17,6 +17,7 @@ const USAGE: &str = "usage: motey-sim [--nodes N] [--from K] [--seeds N] [--thre
   --story     with the fewest events that lead to what goes wrong
   --whole     with everything that happens
   --mutant    with a broken rule; `list` names them (needs the feature `mutants`)
+  --survey    goes on, and counts which rules break
   --nodes N   1 to 10; without it, by the seed";
 
 #[derive(Debug, Default)]
@@ -28,6 +29,7 @@ struct Wanted {
     seed: Option<u64>,
     story: bool,
     whole: bool,
+    survey: bool,
     mutant: Option<String>,
 }
 
@@ -64,6 +66,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Wanted, String> {
             "--threads" => wanted.threads = number(value()?)?.max(1),
             "--seed" => wanted.seed = Some(number(value()?)?),
             "--story" => wanted.story = true,
+            "--survey" => wanted.survey = true,
             "--whole" => wanted.whole = true,
             "--mutant" => wanted.mutant = Some(value()?),
             _ => return Err(format!("{arg} means nothing")),
@@ -124,11 +127,14 @@ fn residue(range: Range<u64>, thread: u64, wanted: &Wanted, first_bad: &AtomicU6
     for seed in
         range.skip(usize::try_from(thread).unwrap_or(0)).step_by(usize::try_from(wanted.threads).unwrap_or(1))
     {
-        if seed > first_bad.load(Ordering::Relaxed) {
+        if !wanted.survey && seed > first_bad.load(Ordering::Relaxed) {
             break;
         }
         ran += 1;
-        if try_seed(seed, nodes(seed, wanted)).broken.is_some() {
+        if let Some((_, broken)) = try_seed(seed, nodes(seed, wanted)).broken {
+            if wanted.survey {
+                println!("{seed} with {}: {}", nodes(seed, wanted), broken.rule);
+            }
             first_bad.fetch_min(seed, Ordering::Relaxed);
         }
     }

@@ -20,6 +20,10 @@ pub struct Network {
     slow: Vec<(Time, Time)>,
     /// So many letters went from one to another.
     sent: BTreeMap<(usize, usize), u64>,
+    /// When the last one arrives.
+    last: BTreeMap<(usize, usize), Time>,
+    /// Until then letters overtake each other.
+    disorder: Vec<Time>,
 }
 
 impl Network {
@@ -32,6 +36,8 @@ impl Network {
             doubling: Vec::new(),
             slow: Vec::new(),
             sent: BTreeMap::new(),
+            last: BTreeMap::new(),
+            disorder: Vec::new(),
         }
     }
 
@@ -55,6 +61,10 @@ impl Network {
         self.slow.push((most, until));
     }
 
+    pub fn disorder(&mut self, until: Time) {
+        self.disorder.push(until);
+    }
+
     /// Everything is mended.
     pub fn calm(&mut self) {
         self.splits.clear();
@@ -62,6 +72,7 @@ impl Network {
         self.lossy.clear();
         self.doubling.clear();
         self.slow.clear();
+        self.disorder.clear();
     }
 
     /// Whether a letter gets from one to another at that moment.
@@ -72,8 +83,9 @@ impl Network {
                 || self.deaf.iter().any(|deaf| (deaf.0, deaf.1) == (from, to) && now < deaf.2))
     }
 
-    /// How long each copy of the next letter takes; none when it is lost.
-    pub fn copies(&mut self, from: usize, to: usize, now: Time) -> Vec<Time> {
+    /// When each copy of the next letter arrives; none does when it is lost. The first comes after all that went before
+    /// it, unless order is lost.
+    pub fn arrivals(&mut self, from: usize, to: usize, now: Time) -> Vec<Time> {
         let sent = self.sent.entry((from, to)).or_default();
         *sent += 1;
         let mut dice = Dice::new(mix(&[self.seed, 5, from as u64, to as u64, *sent]));
@@ -86,8 +98,13 @@ impl Network {
         if !self.reaches(from, to, now) || loss < now_of(&self.lossy) {
             return Vec::new();
         }
-        let copies = if double < now_of(&self.doubling) { 2 } else { 1 };
-        times[..copies].to_vec()
+        let last = self.last.entry((from, to)).or_default();
+        let mut first = now + times[0];
+        if !self.disorder.iter().any(|until| now < *until) {
+            first = first.max(*last);
+            *last = first;
+        }
+        if double < now_of(&self.doubling) { vec![first, now + times[1]] } else { vec![first] }
     }
 }
 
@@ -108,8 +125,8 @@ mod tests {
     fn letters_are_lost_as_often_as_they_should_be() {
         let mut network = Network::new(1);
         network.lose(20, 100);
-        let lost = (0..1_000).filter(|_| network.copies(0, 1, 50).is_empty()).count();
+        let lost = (0..1_000).filter(|_| network.arrivals(0, 1, 50).is_empty()).count();
         assert!((150..250).contains(&lost), "{lost}");
-        assert!((0..1_000).all(|_| network.copies(0, 1, 100).len() == 1));
+        assert!((0..1_000).all(|_| network.arrivals(0, 1, 100).len() == 1));
     }
 }

@@ -40,7 +40,9 @@ pub struct Node {
     pub paused_until: Time,
     /// A loss of power leaves the remains of its instances in their engines.
     pub leaves_remains: bool,
-    /// It will never start again, and its disk is lost.
+    /// It will be lost when all is calm,
+    pub to_be_lost: bool,
+    /// and now it is: it will never start again, and its disk is gone.
     pub lost: bool,
     tuning: Tuning,
     lives: u64,
@@ -124,6 +126,7 @@ impl Node {
             fuse: None,
             paused_until: 0,
             leaves_remains: dice.percent(50),
+            to_be_lost: false,
             lost: false,
             tuning,
             lives: 0,

@@ -44,6 +44,8 @@ pub struct Asked {
     pub service: Option<usize>,
     pub wish: Wish,
     fate: Fate,
+    /// It was not so before.
+    changed: bool,
 }
 
 /// All wishes, in the order in which they were made.
@@ -55,7 +57,7 @@ pub struct People {
 impl People {
     /// Somebody asks.
     pub fn open(&mut self, node: usize, service: Option<usize>, wish: Wish) -> AskId {
-        self.asks.push(Asked { node, service, wish, fate: Fate::Open });
+        self.asks.push(Asked { node, service, wish, fate: Fate::Open, changed: false });
         AskId(self.asks.len() as u64)
     }
 
@@ -78,6 +80,7 @@ impl People {
             Answer::Done | Answer::Offers { .. } => Fate::Accepted(None),
             Answer::Accepted(id) | Answer::Unchanged(id) => Fate::Accepted(promise(*id, stored)),
         };
+        asked.changed = matches!(answer, Answer::Accepted(_));
         truthful(asked.wish, answer, stored)
     }
 
@@ -127,7 +130,8 @@ impl People {
         if record.stamp.epoch == 1 && !wanted(&about).contains(&(record.desired == Desired::Running)) {
             return Err(format!("it is to be {:?}, and that was not the last wish", record.desired));
         }
-        let revises = |wish: &Wish| matches!(wish, Wish::Deploy { .. } | Wish::Scale { .. } | Wish::Update { .. });
+        let revises =
+            |wish: &Wish| matches!(wish, Wish::Deploy { .. } | Wish::Scale { .. } | Wish::Update { .. });
         let reverts = |wish: &Wish| matches!(wish, Wish::Update { .. });
         let may_be_later = lost(revises) || lost(reverts) || done(reverts);
         keeps(&about, record, may_be_later)
@@ -168,6 +172,12 @@ fn wanted(about: &[&Asked]) -> BTreeSet<bool> {
         };
         match it.fate {
             _ if first && deployed => {}
+            Fate::Accepted(_) if first && !it.changed => {
+                deployed = true;
+                if wanted.is_empty() {
+                    wanted.insert(true);
+                }
+            }
             Fate::Accepted(_) => {
                 wanted = [running].into();
                 deployed |= first;

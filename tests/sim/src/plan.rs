@@ -21,9 +21,16 @@ pub struct Planned {
 /// What people ask of a node about a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wish {
-    Deploy { kind: u8, reject: bool },
-    Update { kind: u8 },
-    Scale { count: u16 },
+    Deploy {
+        kind: u8,
+        reject: bool,
+    },
+    Update {
+        kind: u8,
+    },
+    Scale {
+        count: u16,
+    },
     Stop,
     Start,
     Restart,
@@ -31,7 +38,10 @@ pub enum Wish {
     /// The node itself is to take on so much from now on.
     Duty(Duty),
     /// That node is gone for good; or it is not.
-    Forget { node: usize, forgotten: bool },
+    Forget {
+        node: usize,
+        forgotten: bool,
+    },
 }
 
 /// How an instance changes without being asked to.
@@ -55,13 +65,25 @@ pub enum Happening {
         wish: Wish,
     },
     /// A node takes on nothing new for a while, or is emptied; `None`: it stays so.
-    Duty { node: usize, duty: Duty, span: Option<Time> },
+    Duty {
+        node: usize,
+        duty: Duty,
+        span: Option<Time>,
+    },
     /// Whoever is asked gives up a node; it is taken back when all is calm.
-    Forgets { node: usize, about: usize },
+    Forgets {
+        node: usize,
+        about: usize,
+    },
     /// A node's disk is backed up, and set back to that after a while.
-    Restores { node: usize, span: Time },
+    Restores {
+        node: usize,
+        span: Time,
+    },
     /// A node and its disk are lost for ever when all others are calm.
-    Lost { node: usize },
+    Lost {
+        node: usize,
+    },
     /// The process, or the whole machine, dies after it has survived so many more points at which it could.
     Dies {
         node: usize,
@@ -148,6 +170,10 @@ pub enum Happening {
     },
     Slow {
         most: Time,
+        span: Time,
+    },
+    /// Letters overtake each other.
+    Disorder {
         span: Time,
     },
     BrokerAway {
@@ -367,7 +393,8 @@ fn device(dice: &mut Dice, node: usize) -> Happening {
 
 fn network(dice: &mut Dice, nodes: usize) -> Happening {
     let span = span(dice);
-    match dice.below(6) {
+    match dice.below(7) {
+        6 => Happening::Disorder { span },
         0 | 1 => {
             let mask = u16::try_from(dice.below(1 << nodes)).unwrap_or(0);
             Happening::Splits { mask, span }

@@ -29,7 +29,8 @@ pub fn judge(world: &World) -> Verdict {
 /// Judges a world in which everything was deleted.
 pub fn judge_empty(world: &World) -> Verdict {
     for node in &world.nodes {
-        let left = node.engines.iter().flat_map(|engine| engine.bodies.keys()).next();
+        let mut left = node.engines.iter().flat_map(|engine| engine.bodies.keys());
+        let left = left.find(|key| !world.excused.contains(&key.service));
         holds("nothing is left of what is deleted", left.is_none(), || {
             left.map(|key| world.story.names.key(key)).unwrap_or_default()
         })?;
@@ -108,7 +109,8 @@ impl Rest<'_> {
         let Some(core) = core else { return self.orphaned(record) };
         let Some(status) = core.status(record.id) else { return Ok(()) };
         holds("every epoch is proven", !record.unproven || self.lost_known(), || self.told(record))?;
-        holds("an heir takes over", record.heir.is_none(), || self.told(record))?;
+        let heirs = self.world.nodes.iter().any(|node| self.takes_on(node) && node.id != record.stamp.owner);
+        holds("an heir takes over", record.heir.is_none() || !heirs, || self.told(record))?;
         for slot in status.images.iter().flat_map(|image| &image.slots) {
             self.slot(record, slot)?;
         }
@@ -130,9 +132,8 @@ impl Rest<'_> {
     fn held_by_all(&self, record: &ServiceRecord) -> Verdict {
         let there = self.world.nodes.iter().filter(|node| node.process.is_some());
         let mut concerned = there.filter(|node| record.audience().contains(&node.id));
-        let behind = concerned.find(|node| {
-            node.disk.now.records.get(&record.id).is_none_or(|held| held.stamp != record.stamp)
-        });
+        let behind = concerned
+            .find(|node| node.disk.now.records.get(&record.id).is_none_or(|held| held.stamp != record.stamp));
         holds("all holders hold the same", behind.is_none(), || {
             let name = behind.map(|node| crate::blueprint::node_name(node.number)).unwrap_or_default();
             format!("{name} does not hold {}", self.told(record))
@@ -177,10 +178,11 @@ impl Rest<'_> {
         let known = self.world.nodes.iter().filter(|node| !self.forgotten(node)).count();
         let there = self.world.nodes.iter().filter(|node| node.process.is_some()).count();
         let drains = |node: &Node| node.disk.now.standing.duty == Duty::Drain;
-        let mut can = self.world.nodes.iter().filter(|node| node.process.is_some() && !drains(node));
+        let can = self.world.nodes.iter().filter(|node| node.process.is_some() && !drains(node));
+        let can: Vec<&Node> = can.collect();
         !self.lost_known()
-            || 2 * there > known
-            || (2 * there == known && can.all(|node| self.world.has_session(node.number)))
+            || (2 * there > known && !can.is_empty())
+            || (2 * there == known && can.iter().any(|node| self.world.has_session(node.number)))
     }
 
     fn slot(&self, record: &ServiceRecord, slot: &SlotStatus) -> Verdict {
@@ -198,6 +200,12 @@ impl Rest<'_> {
             }
             _ => return Err(Broken { rule: "one instance lives in a slot", text: name() }),
         };
+        let leaving = record.dismissed.iter().filter(|it| it.slot == slot.slot);
+        let on_lost = leaving.map(|it| it.node).any(|node| self.is_waited_for(node, true))
+            || assigned.is_some_and(|at| self.is_waited_for(at.node, at.pinned));
+        if !runs && on_lost {
+            return Ok(());
+        }
         let ended = record.ended.get(&slot.slot);
         holds("what ended does not run", !(runs && ended.is_some()), name)?;
         holds("what runs is shown to run", runs == (slot.state == State::Running), || {
@@ -242,11 +250,6 @@ impl Rest<'_> {
         holds("what does not run says why", slot.reason.is_some(), || {
             format!("{} is {:?}", name(), slot.state)
         })?;
-        if let Some(at) = record.slots.get(&slot.slot)
-            && self.is_waited_for(at.node, at.pinned)
-        {
-            return Ok(());
-        }
         holds("what does not run has no node", slot.node.is_none(), || {
             format!("{} is {:?}: {:?}", name(), slot.state, slot.reason)
         })?;
@@ -266,7 +269,8 @@ impl Rest<'_> {
     fn is_waited_for(&self, node: NodeId, pinned: bool) -> bool {
         let at = self.world.nodes.iter().find(|at| at.id == node);
         let gone = at.is_some_and(|at| at.process.is_none() && !self.forgotten(at));
-        gone && (pinned || !self.may_act())
+        let nobody = !self.world.nodes.iter().any(|node| self.takes_on(node));
+        gone && (pinned || !self.may_act()) || at.is_some_and(|at| at.lost) && nobody
     }
 
     /// Whether an image waits for another one that does not run either.
@@ -285,6 +289,9 @@ impl Rest<'_> {
         let mut wanted = BTreeSet::new();
         for (key, body) in node.engines.iter().flat_map(|engine| &engine.bodies) {
             let record = self.truth.get(&key.service);
+            if record.is_none() && self.world.excused.contains(&key.service) {
+                continue;
+            }
             let assigned = record.and_then(|record| record.slots.get(&key.slot));
             let named = assigned.is_some_and(|at| at.node == node.id && at.fence == key.fence);
             holds("nothing strays", named, || {
@@ -305,13 +312,13 @@ impl Rest<'_> {
     /// What runs holds what it needs.
     fn leases_of(&self, node: &Node, key: &InstanceKey) -> Verdict {
         let Some(body) = node.engines.iter().find_map(|engine| engine.bodies.get(key)) else { return Ok(()) };
-        for requirement in requirements(body.image.need.as_need()) {
+        for requirement in requirements(&body.image) {
             let device = node.devices.iter().find(|device| device.capability.id.name == requirement.name);
             let needs = device.and_then(|device| takes(requirement, &device.capability)).unwrap_or(0);
             let mut leases = node.disk.now.leases.iter();
             let held =
                 leases.any(|it| it.holder == *key && it.of.name == requirement.name && it.amount == needs);
-            holds("leases are what runs", held || needs == 0, || {
+            holds("leases are what runs", held || needs == 0 || self.world.misled, || {
                 format!("{} has no lease of {}", self.world.story.names.key(key), requirement.name)
             })?;
         }
@@ -331,7 +338,7 @@ fn fits(node: &Node, image: &ImageSpec, now: u64) -> bool {
     let runs = |name: &motey_core::id::EngineName| image.engines.is_empty() || image.engines.contains(name);
     let held = node.disk.now.held();
     node.engines.iter().any(|engine| engine.up && runs(&engine.name))
-        && requirements(image.need.as_need()).into_iter().all(|requirement| {
+        && requirements(image).into_iter().all(|requirement| {
             node.offers(now).any(|it| {
                 let used = held.get(&it.id).copied().unwrap_or(0);
                 takes(requirement, it).is_some_and(|amount| used + amount <= supply(it))

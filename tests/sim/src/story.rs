@@ -182,10 +182,23 @@ pub fn record(it: &ServiceRecord, names: &Names) -> String {
 pub fn report(it: &Report, names: &Names) -> String {
     let mut text = format!("report on {}", names.service(it.service));
     if let Some(held) = it.holds {
-        let _ = write!(text, ", holds {} e{}.{}.{}", names.node(held.owner), held.epoch, held.writer.count, held.version);
+        let _ = write!(
+            text,
+            ", holds {} e{}.{}.{}",
+            names.node(held.owner),
+            held.epoch,
+            held.writer.count,
+            held.version
+        );
     }
     for it in &it.instances {
-        let _ = write!(text, " {}#{} {}", it.key.slot, names.fence(it.key.fence), it.seen.map_or("?".into(), seen));
+        let _ = write!(
+            text,
+            " {}#{} {}",
+            it.key.slot,
+            names.fence(it.key.fence),
+            it.seen.map_or("?".into(), seen)
+        );
     }
     for (key, _) in &it.refused {
         let _ = write!(text, " refuses {}#{}", key.slot, names.fence(key.fence));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motey_core::id::{Millis, ServiceId};
+use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::project::State;
 use motey_core::record::{Desired, Fence, InstanceKey, ServiceRecord, SlotId};
 use motey_core::step::{Call, Txn};
@@ -45,6 +45,8 @@ pub struct Watch {
     accounts: BTreeMap<InstanceKey, Account>,
     /// So much went wrong with the instances of a slot.
     harms: BTreeMap<(ServiceId, SlotId), u32>,
+    /// The epoch of each record, as a node last wrote it.
+    epochs: BTreeMap<(usize, ServiceId), (u64, NodeId)>,
     /// Tombstones of which nothing was left.
     over: BTreeSet<(usize, ServiceId)>,
 }
@@ -97,7 +99,15 @@ impl Watch {
     }
 
     /// What a node has written, whether or not it lived to know.
-    pub fn written(&mut self, txn: &Txn, names: &Names) -> Verdict {
+    pub fn written(&mut self, node: usize, txn: &Txn, names: &Names) -> Verdict {
+        for record in txn.records.values() {
+            let epoch = (record.stamp.epoch, record.stamp.owner);
+            if self.epochs.insert((node, record.id), epoch).is_some_and(|before| before != epoch) {
+                // another owner may know less, and want what was halted to run
+                let of = self.accounts.iter_mut().filter(|(key, _)| key.service == record.id);
+                of.for_each(|(_, account)| account.causes += 1);
+            }
+        }
         txn.records.values().try_for_each(|record| self.fences(record, names))
     }
 
@@ -170,10 +180,11 @@ impl Watch {
         let record = node.disk.synced.records.get(&key.service);
         let justified = record.is_some_and(|record| match verb {
             Verb::Create | Verb::Start => runs(record, key, node),
+            Verb::Stop | Verb::Destroy if node.disk.now.dead.contains(key) => true,
             Verb::Stop | Verb::Destroy => {
                 record.judges(key) && (!runs(record, key, node) || stops(record, key))
             }
-            Verb::Inspect => record.judges(key),
+            Verb::Inspect => true,
         });
         let buried = matches!(verb, Verb::Create | Verb::Start) && node.disk.now.dead.contains(key);
         let has_body = node.engines.iter().any(|engine| engine.bodies.contains_key(key));
@@ -219,9 +230,11 @@ impl Watch {
     pub fn lives_once(&self, nodes: &[Node], names: &Names) -> Verdict {
         let mut slots = BTreeSet::new();
         let bodies = nodes.iter().flat_map(|node| &node.engines).flat_map(|engine| &engine.bodies);
-        let pinned = |body: &Body| requirements(body.image.need.as_need()).iter().any(|it| it.name == "dongle");
+        let pinned = |body: &Body| requirements(&body.image).iter().any(|it| it.name == "dongle");
         for (key, _) in bodies.filter(|(_, body)| body.lives() && !body.meddled && pinned(body)) {
-            holds("what must not run twice lives once", slots.insert((key.service, &key.slot)), || names.key(key))?;
+            holds("what must not run twice lives once", slots.insert((key.service, &key.slot)), || {
+                names.key(key)
+            })?;
         }
         Ok(())
     }
@@ -229,17 +242,20 @@ impl Watch {
     /// What lives on a node, after its engines changed something.
     pub fn lives(&self, node: &Node, names: &Names) -> Verdict {
         let mut slots = BTreeSet::new();
+        let mut live = node.engines.iter().flat_map(|engine| &engine.bodies).filter(|(_, body)| body.lives());
+        live.try_for_each(|(key, _)| {
+            holds("one instance lives in a slot", slots.insert((key.service, &key.slot)), || names.key(key))
+        })
+    }
+
+    /// What lives on a node uses no more than there is.
+    pub fn uses(&self, node: &Node) -> Verdict {
         let mut used: BTreeMap<&str, u64> = BTreeMap::new();
-        for (key, body) in node.engines.iter().flat_map(|engine| &engine.bodies) {
-            if !body.lives() {
-                continue;
-            }
-            holds("one instance lives in a slot", slots.insert((key.service, &key.slot)), || names.key(key))?;
-            for requirement in requirements(body.image.need.as_need()).into_iter().filter(|_| !body.meddled) {
-                let device = node.devices.iter().find(|it| it.capability.id.name == requirement.name);
-                let amount = device.and_then(|device| takes(requirement, &device.capability));
-                *used.entry(&requirement.name).or_default() += amount.unwrap_or(0);
-            }
+        let live = node.engines.iter().flat_map(|engine| engine.bodies.values()).filter(|body| body.lives());
+        for requirement in live.filter(|body| !body.meddled).flat_map(|body| requirements(&body.image)) {
+            let device = node.devices.iter().find(|it| it.capability.id.name == requirement.name);
+            let amount = device.and_then(|device| takes(requirement, &device.capability));
+            *used.entry(&requirement.name).or_default() += amount.unwrap_or(0);
         }
         for (name, amount) in used {
             let of = node.devices.iter().filter(|device| device.capability.id.name == name);

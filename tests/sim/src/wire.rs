@@ -81,8 +81,9 @@ pub fn describe(letter: &Letter, names: &Names) -> String {
         PeerMessage::Revision(service, revision) => {
             format!("revision {} of {}", revision.order.number, names.service(*service))
         }
-        PeerMessage::Digest(digest) => format!("digest of {}", digest.stamps.len()),
-        PeerMessage::Resync(_) => "resync".into(),
+        PeerMessage::Digest(stamps) => format!("digest of {}", stamps.len()),
+        PeerMessage::Resync => "resync".into(),
+        PeerMessage::Told(since) => format!("that was all, from no. {since} on"),
         PeerMessage::Stale { known, .. } => format!("stale: I know life {}", known.count),
     };
     format!("no. {} {what}", letter.number)

@@ -247,7 +247,7 @@ impl World {
     // nodes
 
     fn boot(&mut self, n: usize) -> Verdict {
-        if self.nodes[n].process.is_some() || (self.nodes[n].lost && self.is_calm()) {
+        if self.nodes[n].process.is_some() || self.nodes[n].lost {
             return Ok(());
         }
         let life = self.nodes[n].boot(self.scene.seed);
@@ -265,11 +265,6 @@ impl World {
             self.meet();
         }
         self.input(n, Input::Tick)
-    }
-
-    /// Whether the time of trouble is over.
-    pub fn is_calm(&self) -> bool {
-        self.now >= self.scene.calm_at
     }
 
     /// The process is gone, and perhaps the machine with it.
@@ -365,8 +360,8 @@ impl World {
     pub fn post(&mut self, from: usize, to: usize, letter: &Letter) {
         self.figures.letters += u64::from(!wire::is_beat(letter));
         self.figures.beats += u64::from(wire::is_beat(letter));
-        for takes in self.network.copies(from, to, self.now) {
-            self.queue.push(self.now + takes, Event::Letter { from, to, letter: letter.clone() });
+        for arrives in self.network.arrivals(from, to, self.now) {
+            self.queue.push(arrives, Event::Letter { from, to, letter: letter.clone() });
         }
     }
 
@@ -478,7 +473,11 @@ impl World {
     /// Something may live that did not live before.
     pub fn lives(&mut self, n: usize) -> Verdict {
         self.watch.lives(&self.nodes[n], &self.story.names)?;
-        if self.misled { Ok(()) } else { self.watch.lives_once(&self.nodes, &self.story.names) }
+        if self.misled {
+            return Ok(());
+        }
+        self.watch.uses(&self.nodes[n])?;
+        self.watch.lives_once(&self.nodes, &self.story.names)
     }
 
     /// An engine tells how an instance is now: after what it told before, unless that is lost.

@@ -8,14 +8,15 @@ use super::{conclude, prove_revision, publish, tending};
 use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::instance::Report;
+use crate::mail;
 use crate::record::{Ended, InstanceKey, ServiceRecord, SlotId};
 use crate::step::{Durability, EventKind};
 
 /// How long a node that refused a slot is not asked again, in milliseconds.
-const REFUSAL_LASTS: u64 = 10_000;
+pub(super) const REFUSAL_LASTS: u64 = 10_000;
 
-/// Takes in a report. One that is about another node's service, or about an older version of the record, tells that
-/// its sender has to hear of this one.
+/// Takes in a report. One about an older version of the record tells that its sender has to hear of this one; one about
+/// a newer version is asked for again, with that version: what it says follows from what is not known here.
 pub(crate) fn hear(draft: &mut Draft<'_>, from: NodeId, report: Report) {
     if let Some(held) = report.holds {
         draft.mark_holds(report.service, from, held);
@@ -24,11 +25,14 @@ pub(crate) fn hear(draft: &mut Draft<'_>, from: NodeId, report: Report) {
     if report.holds.is_some_and(|held| held < record.stamp) {
         draft.send_record(record.id, from);
     }
+    if report.holds.is_some_and(|held| held > record.stamp) {
+        return mail::want(draft, from, record.id);
+    }
     if record.stamp.owner != draft.me() {
         return;
     }
     take_in(draft, from, &report);
-    if !draft.outlook().disputed && record.heir.is_none() {
+    if draft.outlook().decides() && !record.is_offered() {
         hear_of(draft, from, &record, &report);
     }
 }
@@ -78,10 +82,12 @@ fn hear_of(draft: &mut Draft<'_>, from: NodeId, before: &Arc<ServiceRecord>, rep
 
 /// The slots a report is about; where a node is being emptied, the end of one move is the beginning of the next.
 fn concerned(draft: &Draft<'_>, record: &ServiceRecord, report: &Report) -> BTreeSet<SlotId> {
-    if !draft.outlook().draining.is_empty() {
-        return record.slots.keys().cloned().collect();
-    }
-    report.instances.iter().map(|observed| observed.key.slot.clone()).collect()
+    let mut slots: BTreeSet<SlotId> = match draft.outlook().draining.is_empty() {
+        true => BTreeSet::new(),
+        false => record.slots.keys().cloned().collect(),
+    };
+    slots.extend(report.instances.iter().map(|observed| observed.key.slot.clone()));
+    slots
 }
 
 /// Most reports say that an instance is as it should be.
@@ -115,16 +121,27 @@ fn hear_ends(draft: &mut Draft<'_>, from: NodeId, record: &mut ServiceRecord, re
     }
     for (key, ended) in &report.ended {
         if names(record, from, key) && record.ended.get(&key.slot) != Some(ended) {
-            let (kind, text) = match ended {
-                Ended::Succeeded => (EventKind::Succeeded, "did its work".to_owned()),
-                Ended::GaveUp(reason) => (EventKind::GaveUp, reason.text.clone()),
-            };
-            draft.tell(record.id, Some(&key.slot), kind, text);
-            record.ended.insert(key.slot.clone(), ended.clone());
+            hear_end(draft, record, key, ended);
             durability = Durability::Power;
         }
     }
     durability
+}
+
+/// A successor that gives up leaves the slot to the one that it was to take over from.
+fn hear_end(draft: &mut Draft<'_>, record: &mut ServiceRecord, key: &InstanceKey, ended: &Ended) {
+    let (kind, text) = match ended {
+        Ended::Succeeded => (EventKind::Succeeded, "did its work".to_owned()),
+        Ended::GaveUp(reason) => (EventKind::GaveUp, reason.text.clone()),
+    };
+    draft.tell(record.id, Some(&key.slot), kind, text);
+    match ended {
+        Ended::GaveUp(_) if tending::give_back(draft, record, &key.slot) => {}
+        Ended::GaveUp(_) | Ended::Succeeded => {
+            tending::end_move(record, &key.slot);
+            record.ended.insert(key.slot.clone(), ended.clone());
+        }
+    }
 }
 
 fn names(record: &ServiceRecord, node: NodeId, key: &InstanceKey) -> bool {

@@ -19,7 +19,7 @@ use crate::offer;
 use crate::peer::{Duty, PeerMessage};
 use crate::reason::Reason;
 use crate::record::{
-    Assignment, Desired, Dismissed, Ended, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp,
+    Assignment, Desired, Dismissed, Ended, Place, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use crate::spec::{MAX_REPLICAS, MAX_SLOTS, Replicas, Spec};
 use crate::step::{Answer, Durability, EventKind, Refusal, Request};
@@ -29,7 +29,7 @@ pub(crate) use hearing::hear;
 pub(crate) use market::Market;
 use placing::{place, place_in};
 pub(crate) use placing::{place_waiting, why_nowhere, why_waiting};
-pub(crate) use tending::{offer, tend, tend_whole};
+pub(crate) use tending::{let_go, offer, tend, tend_whole};
 
 /// The epoch that the first owner of a service opens.
 const FIRST_EPOCH: u64 = 1;
@@ -273,8 +273,10 @@ fn reissue_outdated(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         if image.is_some_and(|image| !image.engines.is_empty() && !image.engines.contains(&assigned.engine)) {
             continue;
         }
+        let pinned = image.map(|image| draft.may_take_alone(assigned.node, image));
+        let pinned = pinned.unwrap_or(false) || matches!(slot.place, Place::On(_));
         let fence = draft.draw_fence(record.stamp.epoch);
-        record.slots.insert(slot, Assignment { fence, revision: since, ..assigned });
+        record.slots.insert(slot, Assignment { fence, revision: since, pinned, ..assigned });
     }
 }
 
@@ -286,6 +288,7 @@ fn delete(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
     }
     let mut record = ServiceRecord::clone(&record);
     record.desired = Desired::Absent;
+    record.heir = None;
     record.ended.clear();
     draft.tell(id, None, EventKind::Deleted, "deleted");
     if record.stamp.owner == draft.me() {

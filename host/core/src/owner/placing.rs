@@ -174,7 +174,9 @@ fn held_back(
     }
     let leaving: BTreeSet<NodeId> =
         record.dismissed.iter().filter(|d| d.slot == *slot).map(|d| d.node).collect();
-    let alive = draft.heard_in(record.id, slot).into_iter().filter(super::tending::may_live);
+    let alive = draft.heard_in(record.id, slot).into_iter().filter(|observed| {
+        super::tending::may_live(observed) && !draft.outlook().is_forgotten(observed.node)
+    });
     let nodes: BTreeSet<NodeId> = leaving.into_iter().chain(alive.map(|observed| observed.node)).collect();
     match nodes.len() {
         0 => Ok(None),
@@ -248,7 +250,7 @@ pub(crate) fn place_waiting(draft: &mut Draft<'_>, services: impl IntoIterator<I
     let mut market = Market::of(draft);
     for service in services {
         let Some(record) = draft.record(service) else { continue };
-        if record.stamp.owner != draft.me() || record.heir.is_some() || !record.waits() {
+        if record.stamp.owner != draft.me() || record.is_offered() || !record.waits() {
             continue;
         }
         let mut placed = ServiceRecord::clone(&record);

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::hearing::REFUSAL_LASTS;
 use super::market::{Market, Placing};
 use super::placing::{confirms, place};
 use super::{conclude, dismiss, owned, prove_revision, publish, reissue_outdated, slots_of};
@@ -28,7 +29,7 @@ pub(crate) fn tend(draft: &mut Draft<'_>, service: ServiceId) {
 
 /// The same for a record whose epoch was opened in this very step.
 pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
-    let Some(before) = owned(draft, service).filter(|record| record.heir.is_none()) else { return };
+    let Some(before) = owned(draft, service).filter(|record| !record.is_offered()) else { return };
     let mut record = ServiceRecord::clone(&before);
     catch_up(draft, &mut record);
     let mut slots: BTreeSet<SlotId> = slots_of(&record).into_iter().collect();
@@ -55,6 +56,13 @@ pub(crate) fn offer(draft: &mut Draft<'_>, service: ServiceId, revision: Arc<Rev
     }
     draft.keep(service, Some(revision));
     tend(draft, service);
+}
+
+/// A revision that the record has caught up with is kept no longer.
+pub(crate) fn let_go(draft: &mut Draft<'_>, record: &ServiceRecord) {
+    if draft.kept(record.id).is_some_and(|kept| kept.order <= record.revision.order) {
+        draft.keep(record.id, None);
+    }
 }
 
 fn catch_up(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
@@ -136,10 +144,9 @@ fn mind_node(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
     if !forgotten && !lost {
         return;
     }
-    let (node, fence) = (assigned.node, assigned.fence);
+    let node = assigned.node;
     let why = if forgotten { "was forgotten" } else { "is silent" };
     draft.tell(record.id, Some(slot), EventKind::NodeLost, format!("node {node} {why}"));
-    draft.hear(&record.key(slot, fence), None);
     fall_back(draft, record, slot);
 }
 
@@ -176,7 +183,7 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
     let key = record.key(slot, assigned.fence);
     let runs = draft.heard(&key).is_some_and(Observed::runs);
     if assigned.from.is_some() {
-        if runs {
+        if runs || record.ended.contains_key(slot) {
             end_move(record, slot);
         }
         return;
@@ -189,7 +196,25 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
     }
 }
 
-fn end_move(record: &mut ServiceRecord, slot: &SlotId) {
+/// Ends a move whose successor failed, when its predecessor still lives: the slot is that one's again, and the node of
+/// the successor is not asked for a while.
+pub(super) fn give_back(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) -> bool {
+    let Some(failed) = record.slots.get(slot).filter(|assigned| assigned.from.is_some()).cloned() else {
+        return false;
+    };
+    fall_back(draft, record, slot);
+    if !record.slots.contains_key(slot) {
+        record.slots.insert(slot.clone(), failed);
+        return false;
+    }
+    draft.mark_refused(&record.key(slot, failed.fence), failed.node, draft.now.after(REFUSAL_LASTS));
+    let Assignment { node, engine, fence, .. } = failed;
+    record.dismissed.insert(Dismissed { slot: slot.clone(), fence, node, engine });
+    true
+}
+
+/// The predecessor is no longer needed.
+pub(super) fn end_move(record: &mut ServiceRecord, slot: &SlotId) {
     let Some(assigned) = record.slots.get_mut(slot) else { return };
     if let Some(former) = assigned.from.take() {
         let Former { node, engine, fence, .. } = *former;
@@ -251,11 +276,16 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
         let stays = !outlook.draining.contains(&extra.node) && !outlook.is_forgotten(extra.node);
         let beside = assigned.is_some_and(|assigned| assigned.node == extra.node);
         let moving = assigned.is_some_and(|assigned| assigned.from.is_some());
-        if own_runs || record.ended.contains_key(slot) || (assigned.is_none() && is_left(record, slot)) {
+        let over = record.has_failed() || record.ended.contains_key(slot);
+        if own_runs || over || (assigned.is_none() && is_left(record, slot)) {
             record.dismissed.insert(dismissal(&extra));
         } else if current && stays && !moving && extra.runs() {
             adopt(draft, record, &extra);
-        } else if beside || (assigned.is_none() && holds_alone(draft, &extra)) {
+        } else if beside
+            || !may_live(&extra)
+            || (assigned.is_none() && !current)
+            || (assigned.is_none() && holds_alone(draft, &extra))
+        {
             record.dismissed.insert(dismissal(&extra));
         }
     }
