@@ -197,7 +197,16 @@ impl Engine {
     /// What it tells of one that it lost.
     pub fn gone(&self, key: &InstanceKey, at: Millis) -> Instance {
         let (key, engine) = (key.clone(), self.name.clone());
-        Instance { key, engine, handle: String::new(), revision: None, seen: Seen::Gone, message: None, pid: None, at }
+        Instance {
+            key,
+            engine,
+            handle: String::new(),
+            revision: None,
+            seen: Seen::Gone,
+            message: None,
+            pid: None,
+            at,
+        }
     }
 
     fn instance(&self, key: &InstanceKey, body: &Body, at: Millis) -> Instance {
