@@ -10,6 +10,7 @@ use crate::attempt::Attempt;
 use crate::draft::Draft;
 use crate::id::{EngineName, NodeId, ServiceId};
 use crate::instance::Report;
+use crate::mutant::{self, Mutant};
 use crate::peer::PeerMessage;
 use crate::record::{Desired, Dismissed, InstanceKey, ServiceRecord, SlotId};
 use crate::run::Run;
@@ -115,10 +116,19 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
     for (wish, key) in first.into_iter().chain(last) {
         let run = draft.run(&key);
         let Some(engine) = engine_of(draft, &orders, &key, run.as_ref()) else {
-            forget(draft, &key);
+            if forget(draft, &key) {
+                report.gone.push(key);
+            }
             continue;
         };
-        let is_behind = wish == Wish::Run && (orders.leaves(&key.slot) || others_stay(draft, &key));
+        let is_behind = wish == Wish::Run
+            && (orders.leaves(&key.slot) || others_stay(draft, &key))
+            && !mutant::is(Mutant::OverlapAttempts);
+        let is_down = matches!(draft.core.engines.get(&engine), Some(Engine::Down { .. }));
+        if is_down && mutant::is(Mutant::DownIsDead) {
+            report.gone.push(key);
+            continue;
+        }
         Attempt { draft, record, key: &key, engine, is_behind, report: &mut report }.advance(wish, run);
     }
     if !report.is_empty() {
@@ -127,14 +137,16 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
 }
 
 /// What no record and no engine says a word about is gone, with what it held, once every engine has listed what it has.
-fn forget(draft: &mut Draft<'_>, key: &InstanceKey) {
+fn forget(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
     if draft.run(key).is_some() {
         draft.set_run(key, None);
     }
     let engines = &draft.core.engines;
-    if !engines.is_empty() && engines.values().all(|engine| matches!(engine, Engine::Up { .. })) {
+    let is_gone = !engines.is_empty() && engines.values().all(|it| matches!(it, Engine::Up { .. }));
+    if is_gone {
         draft.free(key);
     }
+    is_gone
 }
 
 /// Whether another attempt of the slot, which nobody ordered to end, still lives here, or holds what the slot takes: what
@@ -178,6 +190,9 @@ impl<'r> Orders<'r> {
     /// should it appear once more.
     fn wish(&self, draft: &Draft<'_>, key: &InstanceKey) -> Option<Wish> {
         if self.record.desired != Desired::Running || self.dismissal(key).is_some() {
+            return Some(Wish::End);
+        }
+        if mutant::is(Mutant::DismissBySlot) && draft.seen(key).is_some() && self.leaves(&key.slot) {
             return Some(Wish::End);
         }
         let over = self.failed || self.record.ended.contains_key(&key.slot);
