@@ -11,6 +11,7 @@ use crate::id::{EngineName, Millis, NodeId, ServiceId};
 use crate::instance::{Instance, Observed};
 use crate::keyed::Keyed;
 use crate::membership::{Outlook, Peer, Standing, Watch};
+use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
 use crate::peer::{Letter, PeerMessage};
 use crate::placement::Facts;
@@ -105,6 +106,9 @@ impl<'a> Draft<'a> {
             self.durability = Durability::Power;
         }
         self.collect_marks();
+        if mutant::is(Mutant::AnswerUnsynced) {
+            self.durability = Durability::Process;
+        }
         let txn = Txn {
             records: self.records,
             taken: self.taken.into_iter().flat_map(|(_, leases)| leases).collect(),
@@ -195,8 +199,10 @@ impl<'a> Draft<'a> {
     }
 
     pub fn draw_fence(&mut self, epoch: u64) -> Fence {
-        self.fences += 1;
-        Fence { epoch, owner: self.me(), writer: self.incarnation, n: self.fences }
+        self.fences += u64::from(!mutant::is(Mutant::ReuseFence));
+        let without = mutant::is(Mutant::FenceWithoutLife);
+        let writer = if without { Incarnation { count: 0, nonce: 0 } } else { self.incarnation };
+        Fence { epoch, owner: self.me(), writer, n: self.fences }
     }
 
     /// The acknowledged revision that is newer than the record's own.
@@ -216,7 +222,7 @@ impl<'a> Draft<'a> {
 
     /// Whether an attempt must not live on this node, whatever a record says.
     pub fn is_dead(&self, key: &InstanceKey) -> bool {
-        self.dead.contains(key) || self.core.dead.get(key).is_some()
+        !mutant::is(Mutant::RaiseDead) && (self.dead.contains(key) || self.core.dead.get(key).is_some())
     }
 
     /// A node that stands alone needs no such memory: its own record is the only one. Nothing follows a tombstone.
@@ -296,6 +302,9 @@ impl<'a> Draft<'a> {
     }
 
     pub fn free(&mut self, key: &InstanceKey) {
+        if mutant::is(Mutant::KeepLeases) {
+            return;
+        }
         let drafted = self.taken.remove(key);
         let committed = self.core.leases.get(key).filter(|_| !self.freed.contains(key));
         let leases = drafted.iter().chain(committed).flatten();

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::draft::Draft;
 use crate::id::{ImageKey, NodeId, ServiceId, ServiceName};
 use crate::mail;
+use crate::mutant::{self, Mutant};
 use crate::peer::{Duty, PeerMessage};
 use crate::reason::Reason;
 use crate::record::{
@@ -62,7 +63,7 @@ fn deploy(
 ) -> Result<Answer, Refusal> {
     if let Some(record) = draft.record(id) {
         return match record.revision.spec.source == spec.source {
-            _ if record.is_absent() => Err(Refusal::Deleted(id)),
+            _ if record.is_absent() && !mutant::is(Mutant::ReviveDeleted) => Err(Refusal::Deleted(id)),
             true => Ok(Answer::Unchanged(id)),
             false => Err(Refusal::Conflict(id)),
         };
@@ -350,7 +351,9 @@ fn slots_of(record: &ServiceRecord) -> Vec<SlotId> {
 
 /// Allows the slot's instance to stop; the slot has no node then.
 fn dismiss(record: &mut ServiceRecord, slot: &SlotId) {
-    if let Some(Assignment { node, engine, fence, .. }) = record.slots.remove(slot) {
+    if let Some(Assignment { node, engine, fence, .. }) = record.slots.remove(slot)
+        && !mutant::is(Mutant::ForgetDismissed)
+    {
         record.dismissed.insert(Dismissed { slot: slot.clone(), fence, node, engine });
     }
 }
