@@ -186,7 +186,7 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
     let key = record.key(slot, assigned.fence);
     let runs = draft.heard(&key).is_some_and(Observed::runs);
     if assigned.from.is_some() {
-        if runs || record.ended.contains_key(slot) {
+        if runs || record.ended.contains_key(slot) || record.has_failed() {
             end_move(record, slot);
         }
         return;
