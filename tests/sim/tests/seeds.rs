@@ -21,7 +21,9 @@ fn no_world_breaks_a_rule() {
             let first_bad = &first_bad;
             scope.spawn(move || {
                 for seed in (from..from + seeds).filter(|seed| seed % THREADS == thread) {
-                    if seed < first_bad.load(Ordering::Relaxed) && try_seed(seed, nodes(seed)).broken.is_some() {
+                    if seed < first_bad.load(Ordering::Relaxed)
+                        && try_seed(seed, nodes(seed)).broken.is_some()
+                    {
                         first_bad.fetch_min(seed, Ordering::Relaxed);
                     }
                 }
