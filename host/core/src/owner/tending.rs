@@ -279,15 +279,9 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
         let stays = !outlook.draining.contains(&extra.node) && !outlook.is_forgotten(extra.node);
         let beside = assigned.is_some_and(|assigned| assigned.node == extra.node);
         let moving = assigned.is_some_and(|assigned| assigned.from.is_some());
-<<<<<<< HEAD
         let over = record.has_failed() || record.ended.contains_key(slot);
-        if own_runs || over || (assigned.is_none() && is_left(record, slot)) {
-=======
-        if (own_runs && !mutant::is(Mutant::KeepExtras))
-            || record.ended.contains_key(slot)
-            || (assigned.is_none() && is_left(record, slot))
-        {
->>>>>>> sim
+        let doubles = own_runs && !mutant::is(Mutant::KeepExtras);
+        if doubles || over || (assigned.is_none() && is_left(record, slot)) {
             record.dismissed.insert(dismissal(&extra));
         } else if current && stays && !moving && extra.runs() {
             adopt(draft, record, &extra);
