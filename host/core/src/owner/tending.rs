@@ -186,7 +186,7 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
     let key = record.key(slot, assigned.fence);
     let runs = draft.heard(&key).is_some_and(Observed::runs);
     if assigned.from.is_some() {
-        if runs || record.ended.contains_key(slot) || record.has_failed() {
+        if runs || record.ended.contains_key(slot) {
             end_move(record, slot);
         }
         return;
@@ -280,8 +280,8 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
         let beside = assigned.is_some_and(|assigned| assigned.node == extra.node);
         let moving = assigned.is_some_and(|assigned| assigned.from.is_some());
         let over = record.has_failed() || record.ended.contains_key(slot);
-        let doubles = own_runs && !mutant::is(Mutant::KeepExtras);
-        if doubles || over || (assigned.is_none() && is_left(record, slot)) {
+        let extra_beside = own_runs && !mutant::is(Mutant::KeepExtras);
+        if extra_beside || over || (assigned.is_none() && is_left(record, slot)) {
             record.dismissed.insert(dismissal(&extra));
         } else if current && stays && !moving && extra.runs() {
             adopt(draft, record, &extra);
