@@ -417,6 +417,7 @@ impl<'a> Draft<'a> {
     pub fn forget_given(&mut self) {
         if !self.given().is_empty() {
             self.given = Some(BTreeMap::new());
+            self.room = true;
         }
     }
 
@@ -532,6 +533,13 @@ impl<'a> Draft<'a> {
     pub fn peer(&mut self, node: NodeId) -> Option<&mut Peer> {
         let known = self.core.membership.peers.get(&node)?;
         Some(self.peers.entry(node).or_insert_with(|| known.clone()))
+    }
+
+    /// Whether it spoke within the time after which a silent node counts as dead: an outlook is as old as the last beat.
+    pub fn heard_lately(&self, node: NodeId) -> bool {
+        let peer = self.peers.get(&node).or_else(|| self.core.membership.peers.get(&node));
+        let heard = peer.and_then(|peer| peer.heard);
+        heard.is_some_and(|at| self.now <= at.after(self.core.tuning.dead_after))
     }
 
     /// All of them, as they are after this step.

@@ -43,7 +43,7 @@ fn inherits(outlook: &Outlook, me: NodeId, record: &ServiceRecord) -> bool {
 fn succeeds(draft: &Draft<'_>, record: &ServiceRecord) -> bool {
     let (outlook, owner) = (draft.outlook(), record.stamp.owner);
     let given_up = outlook.is_forgotten(owner) && !outlook.hands_over(draft.me());
-    let gone = outlook.is_silent(owner) && outlook.permitted;
+    let gone = outlook.is_silent(owner) && outlook.permitted && !draft.heard_lately(owner);
     (given_up || gone) && line(outlook, record).first() == Some(&draft.me())
 }
 

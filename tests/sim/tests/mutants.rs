@@ -40,3 +40,18 @@ fn every_broken_rule_is_noticed() {
     assert!(median <= 1_000, "noticed too late: {took:?}");
     assert_eq!(clean, None, "the unbroken rules are not clean on the same seeds");
 }
+
+#[test]
+fn a_failure_is_told_with_what_it_takes_and_no_more() {
+    std::panic::set_hook(Box::new(|_| {}));
+    Mutant::order(Some(Mutant::ForgetDismissed));
+    let failures: Vec<_> = (0..400).filter_map(|seed| motey_sim::run::explain(seed, 2)).take(5).collect();
+    Mutant::order(None);
+    drop(std::panic::take_hook());
+    assert_eq!(failures.len(), 5);
+    for failure in failures {
+        assert!((1..=4).contains(&failure.plan.len()), "{failure}");
+        let last = failure.story.last().expect("a story");
+        assert!(last.contains("BROKEN: ") && last.contains(failure.broken.rule), "{failure}");
+    }
+}
