@@ -81,6 +81,8 @@ step "build" cargo build --workspace
 step "the plugin API alone" cargo check -p motey-plugin-api
 step "lints" cargo clippy --workspace --all-targets -- -D warnings
 step "quickstart" quickstart
+# apart, for the broken rules must be in nothing else that is built
+step "mutants" cargo test -p motey-sim --features mutants --test mutants -- --nocapture
 # every failure in one run, not the first alone
 step "tests" cargo test --no-fail-fast "${@:---workspace}"
 say "everything passed in $((SECONDS / 60)) min $((SECONDS % 60)) s"

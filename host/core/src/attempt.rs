@@ -10,6 +10,7 @@ use crate::draft::Draft;
 use crate::executor::Wish;
 use crate::id::EngineName;
 use crate::instance::{Exit, Instance, Observed, Report, Seen};
+use crate::mutant::{self, Mutant};
 use crate::reason::{Code, Reason};
 use crate::record::{Ended, InstanceKey, ServiceRecord};
 use crate::run::{Run, Verb, Wait};
@@ -201,7 +202,7 @@ impl<'a> Attempt<'_, 'a> {
 
     fn after_failure(&mut self, run: &mut Run, verb: Verb, error: &EngineError) {
         use EngineErrorKind as Kind;
-        run.look = true;
+        run.look = !mutant::is(Mutant::BelieveFailure);
         match (verb, error.kind) {
             (Verb::Create, Kind::Conflict) if run.attempts == 0 => run.attempts = 1,
             (_, Kind::Unavailable) => self.later(run, Code::EngineDown, &error.message),
@@ -266,6 +267,11 @@ impl<'a> Attempt<'_, 'a> {
     // Wish::End
 
     fn end(&mut self, run: &mut Run) -> bool {
+        let failed = run.failed.as_ref().is_some_and(|(verb, _)| *verb == Verb::Destroy);
+        if failed && mutant::is(Mutant::GoneUnseen) {
+            self.gone();
+            return false;
+        }
         self.note_failed_stop(run);
         if !self.may_act(run) {
             return true;
@@ -306,6 +312,9 @@ impl<'a> Attempt<'_, 'a> {
     /// Also what is stopping already: whoever asked for that, in an earlier life, may have died over it.
     fn stop(&mut self, run: &mut Run) {
         run.stop_asked = true;
+        if mutant::is(Mutant::FreeEarly) {
+            self.draft.free(self.key);
+        }
         let StopRule { signal, grace } =
             self.image().map(|image| image.params.stop.clone()).unwrap_or_default();
         self.call(run, Verb::Stop, EngineOp::Stop { signal, grace });

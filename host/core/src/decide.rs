@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::draft::Draft;
 use crate::id::{Millis, NodeId};
 use crate::instance::Report;
+use crate::mutant::{self, Mutant};
 use crate::peer::{Letter, PeerMessage};
-use crate::record::{Revision, ServiceRecord};
+use crate::record::{Revision, ServiceRecord, Stamp};
 use crate::state::Core;
 use crate::step::{Answer, AskId, Durability, Input, Request, Step};
 use crate::{executor, mail, owner, succession};
@@ -123,7 +124,7 @@ fn receive(draft: &mut Draft<'_>, from: NodeId, record: &Arc<ServiceRecord>) {
         mail::outdo(draft, record.stamp.writer);
     }
     match draft.record(service) {
-        Some(known) if known.stamp > record.stamp => {
+        Some(known) if greater(known.stamp, record.stamp) => {
             keep_newer(draft, &record.revision, &known);
             draft.send_record(service, from);
         }
@@ -147,6 +148,14 @@ fn receive(draft: &mut Draft<'_>, from: NodeId, record: &Arc<ServiceRecord>) {
     }
 }
 
+/// Which of two versions counts.
+fn greater(one: Stamp, other: Stamp) -> bool {
+    if mutant::is(Mutant::AbsentLoses) && one.absent != other.absent {
+        return other.absent;
+    }
+    one > other
+}
+
 /// Says which version is held now: to whoever sent it, and to the owner.
 fn confirm(draft: &mut Draft<'_>, from: NodeId, record: &ServiceRecord) {
     for to in [from, record.stamp.owner].into_iter().collect::<BTreeSet<_>>() {
@@ -156,5 +165,8 @@ fn confirm(draft: &mut Draft<'_>, from: NodeId, record: &ServiceRecord) {
 
 /// A revision was acknowledged, and the record that won does not have it: it is kept until it has.
 fn keep_newer(draft: &mut Draft<'_>, revision: &Revision, winner: &ServiceRecord) {
+    if mutant::is(Mutant::DropRevision) {
+        return;
+    }
     owner::offer(draft, winner.id, Arc::new(revision.clone()));
 }

@@ -2,6 +2,8 @@
 //!
 //! Owner and executor read and write through it, so that both halves of a decision on one node are one commit.
 
+mod leases;
+
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use crate::id::{EngineName, Millis, NodeId, ServiceId};
 use crate::instance::{Instance, Observed};
 use crate::keyed::Keyed;
 use crate::membership::{Outlook, Peer, Standing, Watch};
+use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
 use crate::peer::{Letter, PeerMessage};
 use crate::placement::Facts;
@@ -107,6 +110,9 @@ impl<'a> Draft<'a> {
             self.durability = Durability::Power;
         }
         self.collect_marks();
+        if mutant::is(Mutant::AnswerUnsynced) {
+            self.durability = Durability::Process;
+        }
         let txn = Txn {
             records: self.records,
             taken: self.taken.into_iter().flat_map(|(_, leases)| leases).collect(),
@@ -205,8 +211,10 @@ impl<'a> Draft<'a> {
     }
 
     pub fn draw_fence(&mut self, epoch: u64) -> Fence {
-        self.fences += 1;
-        Fence { epoch, owner: self.me(), writer: self.incarnation, n: self.fences }
+        self.fences += u64::from(!mutant::is(Mutant::ReuseFence));
+        let without = mutant::is(Mutant::FenceWithoutLife);
+        let writer = if without { Incarnation { count: 0, nonce: 0 } } else { self.incarnation };
+        Fence { epoch, owner: self.me(), writer, n: self.fences }
     }
 
     /// The acknowledged revision that is newer than the record's own.
@@ -226,7 +234,7 @@ impl<'a> Draft<'a> {
 
     /// Whether an attempt must not live on this node, whatever a record says.
     pub fn is_dead(&self, key: &InstanceKey) -> bool {
-        self.dead.contains(key) || self.core.dead.get(key).is_some()
+        !mutant::is(Mutant::RaiseDead) && (self.dead.contains(key) || self.core.dead.get(key).is_some())
     }
 
     /// A node that stands alone needs no such memory: its own record is the only one. Nothing follows a tombstone.
@@ -242,80 +250,6 @@ impl<'a> Draft<'a> {
         let mut records = self.records.values();
         let removes = !self.records.is_empty() || !self.freed.is_empty();
         removes && self.taken.is_empty() && records.all(|record| record.is_absent())
-    }
-
-    // leases
-
-    pub fn held(&self) -> &Taken {
-        self.held.get_or_init(|| {
-            let mut held = self.core.held.clone();
-            let freed = self.freed.iter().filter_map(|key| self.core.leases.get(key));
-            freed.flatten().for_each(|lease| give_back(&mut held, lease));
-            let taken = self.taken.iter().flat_map(|(_, leases)| leases);
-            taken.for_each(|lease| *held.entry(lease.of.clone()).or_default() += lease.amount);
-            held
-        })
-    }
-
-    /// What all attempts of one slot hold together.
-    pub fn held_by_slot(&self, service: ServiceId, slot: &SlotId) -> Taken {
-        let committed = self.core.leases.of_slot(service, slot).filter(|(fence, _)| {
-            let key = InstanceKey { service, slot: slot.clone(), fence: *fence };
-            !self.freed.contains(&key)
-        });
-        let leases = committed.chain(self.taken.of_slot(service, slot)).flat_map(|(_, leases)| leases);
-        let mut held = Taken::new();
-        leases.for_each(|lease| *held.entry(lease.of.clone()).or_default() += lease.amount);
-        held
-    }
-
-    pub fn has_leases(&self, key: &InstanceKey) -> bool {
-        let committed = self.core.leases.get(key).is_some() && !self.freed.contains(key);
-        committed || self.taken.get(key).is_some()
-    }
-
-    /// What an instance holds.
-    pub fn leases(&self, key: &InstanceKey) -> Vec<(CapId, u64)> {
-        let committed = self.core.leases.get(key).filter(|_| !self.freed.contains(key));
-        let leases = committed.into_iter().chain(self.taken.get(key)).flatten();
-        leases.map(|lease| (lease.of.clone(), lease.amount)).collect()
-    }
-
-    /// What the attempts of one slot hold on a node, as far as this one knows: that much is free for another attempt.
-    pub fn credit(&self, service: ServiceId, slot: &SlotId, node: NodeId) -> Taken {
-        if node == self.me() {
-            return self.held_by_slot(service, slot);
-        }
-        let mut held = Taken::new();
-        let there = self.heard_in(service, slot).into_iter().filter(|observed| observed.node == node);
-        for (of, amount) in there.flat_map(|observed| observed.takes) {
-            *held.entry(of).or_default() += amount;
-        }
-        held
-    }
-
-    pub fn take(&mut self, key: &InstanceKey, leases: Vec<Lease>) {
-        if leases.is_empty() {
-            return;
-        }
-        self.durability = Durability::Power;
-        if let Some(held) = self.held.get_mut() {
-            leases.iter().for_each(|lease| *held.entry(lease.of.clone()).or_default() += lease.amount);
-        }
-        self.taken.get_or_insert(key).extend(leases);
-    }
-
-    pub fn free(&mut self, key: &InstanceKey) {
-        let drafted = self.taken.remove(key);
-        let committed = self.core.leases.get(key).filter(|_| !self.freed.contains(key));
-        let leases = drafted.iter().chain(committed).flatten();
-        if let Some(held) = self.held.get_mut() {
-            leases.for_each(|lease| give_back(held, lease));
-        }
-        if committed.is_some() {
-            self.freed.insert(key.clone());
-        }
-        self.room |= committed.is_some() || drafted.is_some();
     }
 
     // the executor's memory
@@ -418,6 +352,7 @@ impl<'a> Draft<'a> {
     pub fn forget_given(&mut self) {
         if !self.given().is_empty() {
             self.given = Some(BTreeMap::new());
+            self.room = true;
         }
     }
 
@@ -535,6 +470,13 @@ impl<'a> Draft<'a> {
         Some(self.peers.entry(node).or_insert_with(|| known.clone()))
     }
 
+    /// Whether it spoke within the time after which a silent node counts as dead: an outlook is as old as the last beat.
+    pub fn heard_lately(&self, node: NodeId) -> bool {
+        let peer = self.peers.get(&node).or_else(|| self.core.membership.peers.get(&node));
+        let heard = peer.and_then(|peer| peer.heard);
+        heard.is_some_and(|at| self.now <= at.after(self.core.tuning.dead_after))
+    }
+
     /// All of them, as they are after this step.
     pub fn peers(&self) -> BTreeMap<NodeId, Peer> {
         let mut peers = self.core.membership.peers.clone();
@@ -596,11 +538,5 @@ impl<'a> Draft<'a> {
 
     pub fn next_message(&mut self) -> Option<(NodeId, PeerMessage)> {
         self.inbox.pop_front()
-    }
-}
-
-fn give_back(held: &mut Taken, lease: &Lease) {
-    if let Some(held) = held.get_mut(&lease.of) {
-        *held = held.saturating_sub(lease.amount);
     }
 }

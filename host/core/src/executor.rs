@@ -10,6 +10,7 @@ use crate::attempt::Attempt;
 use crate::draft::Draft;
 use crate::id::{EngineName, NodeId, ServiceId};
 use crate::instance::Report;
+use crate::mutant::{self, Mutant};
 use crate::peer::PeerMessage;
 use crate::record::{Desired, Dismissed, InstanceKey, ServiceRecord, SlotId};
 use crate::run::Run;
@@ -120,7 +121,14 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
             }
             continue;
         };
-        let is_behind = wish == Wish::Run && (orders.leaves(&key.slot) || others_stay(draft, &key));
+        let is_behind = wish == Wish::Run
+            && (orders.leaves(&key.slot) || others_stay(draft, &key))
+            && !mutant::is(Mutant::OverlapAttempts);
+        let is_down = matches!(draft.core.engines.get(&engine), Some(Engine::Down { .. }));
+        if is_down && mutant::is(Mutant::DownIsDead) {
+            report.gone.push(key);
+            continue;
+        }
         Attempt { draft, record, key: &key, engine, is_behind, report: &mut report }.advance(wish, run);
     }
     if !report.is_empty() {
@@ -130,12 +138,12 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
 
 /// What no record and no engine says a word about is gone, with what it held, once every engine has listed what it has.
 fn forget(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
+    if draft.run(key).is_some() {
+        draft.set_run(key, None);
+    }
     let engines = &draft.core.engines;
-    let is_gone = !engines.is_empty() && engines.values().all(|engine| matches!(engine, Engine::Up { .. }));
+    let is_gone = !engines.is_empty() && engines.values().all(|it| matches!(it, Engine::Up { .. }));
     if is_gone {
-        if draft.run(key).is_some() {
-            draft.set_run(key, None);
-        }
         draft.free(key);
     }
     is_gone
@@ -182,6 +190,9 @@ impl<'r> Orders<'r> {
     /// should it appear once more.
     fn wish(&self, draft: &Draft<'_>, key: &InstanceKey) -> Option<Wish> {
         if self.record.desired != Desired::Running || self.dismissal(key).is_some() {
+            return Some(Wish::End);
+        }
+        if mutant::is(Mutant::DismissBySlot) && draft.seen(key).is_some() && self.leaves(&key.slot) {
             return Some(Wish::End);
         }
         let over = self.failed || self.record.ended.contains_key(&key.slot);

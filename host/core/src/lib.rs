@@ -35,6 +35,7 @@ mod offer;
 mod owner;
 pub mod peer;
 mod placement;
+pub mod plan;
 pub mod project;
 pub mod reason;
 pub mod record;

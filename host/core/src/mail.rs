@@ -14,6 +14,7 @@ use crate::draft::Draft;
 use crate::executor;
 use crate::id::{Millis, NodeId, ServiceId};
 use crate::membership::{BEATS, Survey, Watch};
+use crate::mutant::{self, Mutant};
 use crate::peer::{Beat, Letter, NodeFacts, PeerMessage};
 use crate::record::{Incarnation, ServiceRecord, Stamp};
 
@@ -107,6 +108,9 @@ fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> 
 }
 
 fn ask_for_missed(draft: &mut Draft<'_>, from: NodeId, news: News) {
+    if mutant::is(Mutant::MissLetters) {
+        return;
+    }
     let (now, pause) = (draft.now, draft.core.tuning.dead_after / BEATS);
     let Some(peer) = draft.peer(from).filter(|_| news.missed) else { return };
     // a node that cannot store what it gets misses it again and again: the next beat reminds it
@@ -153,6 +157,9 @@ fn hear_stale(draft: &mut Draft<'_>, you: Incarnation, known: Incarnation) {
 
 /// Counts above what was written or told in this node's name by another life.
 pub(crate) fn outdo(draft: &mut Draft<'_>, other: Incarnation) {
+    if mutant::is(Mutant::StayBehind) {
+        return;
+    }
     let own = draft.incarnation();
     if other.nonce == own.nonce || other.count < own.count || other.count >= MOST_LIVES {
         return;

@@ -9,6 +9,7 @@ use crate::id::{EngineName, Millis, NodeId, ServiceId};
 use crate::instance::{Instance, Observed, Seen};
 use crate::keyed::Keyed;
 use crate::membership::{BEATS, Membership, Outlook, Peer, Standing, Watch};
+use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
 use crate::peer::{Duty, NodeFacts};
 use crate::reason::{Code, Reason};
@@ -243,7 +244,7 @@ impl Core {
         let is_unexpected = self.is_unexpected(instance);
         match self.runs.get_mut(&instance.key) {
             Some(run) if run.call.is_some() => run.rumour = Some(instance.seen),
-            Some(run) if is_old => run.look = true,
+            Some(run) if is_old && !mutant::is(Mutant::OldNews) => run.look = true,
             None if is_unexpected => {
                 self.see(instance);
                 self.runs.insert(&instance.key, Run { look: true, ..Run::default() });
@@ -322,7 +323,9 @@ impl Core {
             Mark::Calls(n) => self.calls = n,
             Mark::Refused(service, slot, node, until) => {
                 self.refused.insert((service, slot, node), until);
-                self.due.insert((until, service));
+                if !mutant::is(Mutant::ForgetRefused) {
+                    self.due.insert((until, service));
+                }
             }
             Mark::Reopened => {
                 let me = self.me.node;
@@ -408,6 +411,10 @@ impl Core {
 
     /// Puts a decision that could not be written off until `at`: its services are looked at again then.
     pub fn postpone(&mut self, dropped: &Dropped, at: Millis) {
+        if mutant::is(Mutant::ForgetDropped) {
+            self.due.retain(|(due, _)| dropped.fired.is_none_or(|fired| *due > fired));
+            return;
+        }
         let mut late: BTreeSet<ServiceId> = dropped.touched.clone();
         if let Some(now) = dropped.fired {
             late.extend(self.due_until(now));

@@ -38,6 +38,7 @@ use crate::capability::{Capability, Lease, MAX_OFFERS, Named};
 use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
 use crate::instance::{Instance, Observed};
 use crate::membership::{Peer, Standing, Watch};
+use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
 use crate::peer::{Duty, Letter};
 use crate::reason::Reason;
@@ -487,11 +488,13 @@ impl Step {
     /// What `write` returned, and with it what is left to be done about the step: answer those who asked, and
     /// [`Core::postpone`](crate::Core::postpone) the rest.
     pub fn commit<E>(self, write: impl FnOnce(&Txn) -> Result<(), E>) -> Result<Committed, (Dropped, E)> {
-        if self.txn.is_empty() {
+        if self.txn.is_empty() || mutant::is(Mutant::SkipCommit) {
             return Ok(Committed(self));
         }
         match write(&self.txn) {
-            Err(error) if !self.txn.only_tells() => Err((self.drop_it(), error)),
+            Err(error) if !self.txn.only_tells() && !mutant::is(Mutant::IgnoreFullDisk) => {
+                Err((self.drop_it(), error))
+            }
             Ok(()) | Err(_) => Ok(Committed(self)),
         }
     }

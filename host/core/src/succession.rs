@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use crate::draft::Draft;
 use crate::id::{NodeId, ServiceId};
 use crate::membership::Outlook;
+use crate::mutant::{self, Mutant};
 use crate::owner::{publish, tend_whole};
 use crate::record::ServiceRecord;
 use crate::step::{Durability, EventKind};
@@ -42,7 +43,7 @@ fn inherits(outlook: &Outlook, me: NodeId, record: &ServiceRecord) -> bool {
 fn succeeds(draft: &Draft<'_>, record: &ServiceRecord) -> bool {
     let (outlook, owner) = (draft.outlook(), record.stamp.owner);
     let given_up = outlook.is_forgotten(owner) && !outlook.hands_over(draft.me());
-    let gone = outlook.is_silent(owner) && outlook.permitted;
+    let gone = outlook.is_silent(owner) && outlook.permitted && !draft.heard_lately(owner);
     (given_up || gone) && line(outlook, record).first() == Some(&draft.me())
 }
 
@@ -64,7 +65,7 @@ fn open_epoch(draft: &mut Draft<'_>, before: &ServiceRecord, why: &str) {
     record.stamp.epoch += 1;
     record.stamp.owner = draft.me();
     record.heir = None;
-    record.unproven = !record.is_absent();
+    record.unproven = !record.is_absent() && !mutant::is(Mutant::TrustEpoch);
     record.holders.retain(|node| *node != draft.me());
     record.holders.insert(0, draft.me());
     draft.tell(record.id, None, EventKind::TakenOver, format!("node {} {why}", draft.me()));
@@ -83,7 +84,7 @@ fn hand_over(draft: &mut Draft<'_>, record: &ServiceRecord) {
             || (outlook.draining.contains(&heir) && leaves)
     };
     match record.heir {
-        Some(heir) if !lost(heir) => {}
+        Some(heir) if !lost(heir) && !mutant::is(Mutant::WriteAfterHeir) => {}
         Some(_) if !leaves => open_epoch(draft, record, "owns it again: its heir is gone"),
         _ if leaves && !record.is_absent() => name_heir(draft, record),
         _ => {}

@@ -173,6 +173,12 @@ impl Rest<'_> {
         node.process.is_some() && node.disk.now.standing.duty == Duty::Operate && !self.forgotten(node)
     }
 
+    /// Whether what a node is to give away has nowhere to go.
+    fn is_stuck(&self, node: &Node) -> bool {
+        let others = self.world.nodes.iter().any(|other| self.takes_on(other));
+        node.disk.now.standing.duty == Duty::Drain && !others
+    }
+
     /// Whether those who are left may act for one that is gone.
     fn may_act(&self) -> bool {
         let known = self.world.nodes.iter().filter(|node| !self.forgotten(node)).count();
@@ -194,7 +200,7 @@ impl Rest<'_> {
         let runs = match (running.next(), running.next()) {
             (None, _) => false,
             (Some((node, key, _)), None) => {
-                let named = assigned.is_some_and(|at| at.node == node.id && at.fence == key.fence);
+                let named = assigned.is_some_and(|at| at.names(key.fence)) || self.is_stuck(node);
                 holds("what runs is assigned", named, name)?;
                 true
             }
@@ -293,7 +299,7 @@ impl Rest<'_> {
                 continue;
             }
             let assigned = record.and_then(|record| record.slots.get(&key.slot));
-            let named = assigned.is_some_and(|at| at.node == node.id && at.fence == key.fence);
+            let named = assigned.is_some_and(|at| at.names(key.fence)) || self.is_stuck(node);
             holds("nothing strays", named, || {
                 format!("{} {} on {}", names.key(key), crate::story::seen(body.seen), names.node(node.id))
             })?;

@@ -9,6 +9,7 @@ use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::instance::Report;
 use crate::mail;
+use crate::mutant::{self, Mutant};
 use crate::record::{Ended, InstanceKey, ServiceRecord, SlotId};
 use crate::step::{Durability, EventKind};
 
@@ -146,5 +147,6 @@ fn hear_end(draft: &mut Draft<'_>, record: &mut ServiceRecord, key: &InstanceKey
 
 fn names(record: &ServiceRecord, node: NodeId, key: &InstanceKey) -> bool {
     let assigned = record.slots.get(&key.slot).filter(|_| key.service == record.id);
-    assigned.is_some_and(|assigned| assigned.node == node && assigned.fence == key.fence)
+    let by_slot = mutant::is(Mutant::ReportBySlot);
+    assigned.is_some_and(|assigned| assigned.node == node && (assigned.fence == key.fence || by_slot))
 }

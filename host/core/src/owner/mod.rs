@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::draft::Draft;
 use crate::id::{ImageKey, NodeId, ServiceId, ServiceName};
 use crate::mail;
+use crate::mutant::{self, Mutant};
 use crate::offer;
 use crate::peer::{Duty, PeerMessage};
 use crate::reason::Reason;
@@ -27,8 +28,8 @@ use crate::succession::fill_line;
 
 pub(crate) use hearing::hear;
 pub(crate) use market::Market;
-use placing::{place, place_in};
-pub(crate) use placing::{place_waiting, why_nowhere, why_waiting};
+use placing::place;
+pub(crate) use placing::{place_in, place_waiting, verdicts, why_nowhere, why_waiting};
 pub(crate) use tending::{let_go, offer, tend, tend_whole};
 
 /// The epoch that the first owner of a service opens.
@@ -65,7 +66,7 @@ fn deploy(
 ) -> Result<Answer, Refusal> {
     if let Some(record) = draft.record(id) {
         return match record.revision.spec.source == spec.source {
-            _ if record.is_absent() => Err(Refusal::Deleted(id)),
+            _ if record.is_absent() && !mutant::is(Mutant::ReviveDeleted) => Err(Refusal::Deleted(id)),
             true => Ok(Answer::Unchanged(id)),
             false => Err(Refusal::Conflict(id)),
         };
@@ -90,7 +91,12 @@ fn all_placed(draft: &Draft<'_>, record: &ServiceRecord, market: &mut Market<'_>
     if unmet.is_empty() { Ok(()) } else { Err(Refusal::Unplaceable(unmet.into_iter().collect())) }
 }
 
-fn first_record(draft: &Draft<'_>, id: ServiceId, name: &ServiceName, spec: &Arc<Spec>) -> ServiceRecord {
+pub(crate) fn first_record(
+    draft: &Draft<'_>,
+    id: ServiceId,
+    name: &ServiceName,
+    spec: &Arc<Spec>,
+) -> ServiceRecord {
     let (owner, writer) = (draft.me(), draft.incarnation());
     let order = RevisionOrder { number: 1, epoch: FIRST_EPOCH, owner, writer };
     ServiceRecord {
@@ -353,7 +359,9 @@ fn slots_of(record: &ServiceRecord) -> Vec<SlotId> {
 
 /// Allows the slot's instance to stop; the slot has no node then.
 fn dismiss(record: &mut ServiceRecord, slot: &SlotId) {
-    if let Some(Assignment { node, engine, fence, .. }) = record.slots.remove(slot) {
+    if let Some(Assignment { node, engine, fence, .. }) = record.slots.remove(slot)
+        && !mutant::is(Mutant::ForgetDismissed)
+    {
         record.dismissed.insert(Dismissed { slot: slot.clone(), fence, node, engine });
     }
 }

@@ -13,6 +13,7 @@ use crate::draft::Draft;
 use crate::group::Bounds;
 use crate::id::{NodeId, ServiceId};
 use crate::instance::Observed;
+use crate::mutant::{self, Mutant};
 use crate::record::{
     Assignment, Desired, Dismissed, Former, InstanceKey, Place, Revision, ServiceRecord, SlotId,
 };
@@ -140,7 +141,9 @@ fn mind_node(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
         assigned.from = None;
     }
     let forgotten = outlook.is_forgotten(assigned.node);
-    let lost = outlook.is_silent(assigned.node) && outlook.permitted && !assigned.pinned;
+    let lost = outlook.is_silent(assigned.node)
+        && outlook.permitted
+        && (!assigned.pinned || mutant::is(Mutant::MovePinned));
     if !forgotten && !lost {
         return;
     }
@@ -257,7 +260,7 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
         fence: draft.draw_fence(record.stamp.epoch),
         revision: record.revision.since(&slot.image),
         pinned,
-        from: Some(Box::new(Former { node, engine, fence, revision })),
+        from: (!mutant::is(Mutant::DropFrom)).then(|| Box::new(Former { node, engine, fence, revision })),
     };
     record.slots.insert(slot.clone(), successor);
 }
@@ -277,7 +280,8 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
         let beside = assigned.is_some_and(|assigned| assigned.node == extra.node);
         let moving = assigned.is_some_and(|assigned| assigned.from.is_some());
         let over = record.has_failed() || record.ended.contains_key(slot);
-        if own_runs || over || (assigned.is_none() && is_left(record, slot)) {
+        let extra_beside = own_runs && !mutant::is(Mutant::KeepExtras);
+        if extra_beside || over || (assigned.is_none() && is_left(record, slot)) {
             record.dismissed.insert(dismissal(&extra));
         } else if current && stays && !moving && extra.runs() {
             adopt(draft, record, &extra);
@@ -292,6 +296,9 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
 }
 
 fn adopt(draft: &mut Draft<'_>, record: &mut ServiceRecord, extra: &Observed) {
+    if mutant::is(Mutant::AdoptNothing) {
+        return;
+    }
     let slot = &extra.key.slot;
     let pinned = match record.slots.get(slot) {
         Some(assigned) => assigned.pinned,
