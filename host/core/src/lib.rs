@@ -34,6 +34,7 @@ mod needs;
 mod owner;
 pub mod peer;
 mod placement;
+pub mod plan;
 pub mod project;
 pub mod reason;
 pub mod record;

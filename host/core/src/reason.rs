@@ -63,6 +63,11 @@ codes! {
 }
 
 impl Reason {
+    /// That a slot waits, and nothing is known to be in its way.
+    pub(crate) fn unknown() -> Self {
+        Self::new(Code::WaitingAdmission, "it waits; ask again in a moment")
+    }
+
     /// A reason with its text.
     pub fn new(code: Code, text: impl Into<String>) -> Self {
         Self { code, text: text.into() }

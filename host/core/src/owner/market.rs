@@ -91,20 +91,32 @@ impl<'a> Market<'a> {
         lot: &[Placing],
         bounds: &Bounds,
     ) -> Vec<Reason> {
-        let own = match self.own_choice(draft, record, lot) {
+        let verdicts = self.verdicts(draft, record, lot, bounds);
+        match &verdicts[..] {
+            [Verdict { unmet, .. }] => unmet.clone(),
+            _ => summary(&verdicts),
+        }
+    }
+
+    /// What each node lacks for the slots, this one first.
+    pub fn verdicts(
+        &self,
+        draft: &Draft<'_>,
+        record: &ServiceRecord,
+        lot: &[Placing],
+        bounds: &Bounds,
+    ) -> Vec<Verdict> {
+        let unmet = match self.own_choice(draft, record, lot) {
             Some(Err(reasons)) => reasons,
             Some(Ok(_)) => bounds.reasons(),
             None => vec![Reason::new(Code::WaitingNode, CLOSED)],
         };
-        if !draft.outlook().cluster {
-            return own;
-        }
+        let mut verdicts = vec![Verdict { node: draft.me(), unmet }];
         let terms = Terms::of(draft, record, lot, bounds, &self.crowds);
         let images = images(lot);
         let ask = terms.ask(&images, draft.given());
-        let mut verdicts = draft.core.directory.verdicts(&ask, |node| format!("node {node}"));
-        verdicts.insert(0, Verdict { node: draft.me(), unmet: own });
-        summary(&verdicts)
+        verdicts.extend(draft.core.directory.verdicts(&ask, |node| format!("node {node}")));
+        verdicts
     }
 }
 

@@ -27,8 +27,8 @@ use crate::succession::fill_line;
 
 pub(crate) use hearing::hear;
 pub(crate) use market::Market;
-use placing::{place, place_in};
-pub(crate) use placing::{place_waiting, why_nowhere, why_waiting};
+use placing::place;
+pub(crate) use placing::{place_in, place_waiting, verdicts, why_nowhere, why_waiting};
 pub(crate) use tending::{let_go, offer, tend, tend_whole};
 
 /// The epoch that the first owner of a service opens.
@@ -88,7 +88,12 @@ fn all_placed(draft: &Draft<'_>, record: &ServiceRecord, market: &mut Market<'_>
     if unmet.is_empty() { Ok(()) } else { Err(Refusal::Unplaceable(unmet.into_iter().collect())) }
 }
 
-fn first_record(draft: &Draft<'_>, id: ServiceId, name: &ServiceName, spec: &Arc<Spec>) -> ServiceRecord {
+pub(crate) fn first_record(
+    draft: &Draft<'_>,
+    id: ServiceId,
+    name: &ServiceName,
+    spec: &Arc<Spec>,
+) -> ServiceRecord {
     let (owner, writer) = (draft.me(), draft.incarnation());
     let order = RevisionOrder { number: 1, epoch: FIRST_EPOCH, owner, writer };
     ServiceRecord {

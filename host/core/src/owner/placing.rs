@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::market::{Market, Placing};
 use super::order::awaits;
 use super::publish;
-use crate::directory::Choice;
+use crate::directory::{Choice, Verdict};
 use crate::draft::Draft;
 use crate::group::{Bounds, bounds, units};
 use crate::id::{EngineName, NodeId, ServiceId};
@@ -21,7 +21,7 @@ pub(super) fn place(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
 }
 
 /// Does so with nodes of which something may be given away already.
-pub(super) fn place_in(draft: &mut Draft<'_>, record: &mut ServiceRecord, market: &mut Market<'_>) {
+pub(crate) fn place_in(draft: &mut Draft<'_>, record: &mut ServiceRecord, market: &mut Market<'_>) {
     if !record.waits() {
         return;
     }
@@ -233,6 +233,18 @@ pub(crate) fn why_waiting(
             Some(together(market.why_not(draft, record, &lot, &bounds)))
         }
     }
+}
+
+/// What each node lacks for a slot, and for those that belong with it.
+pub(crate) fn verdicts(
+    draft: &Draft<'_>,
+    record: &ServiceRecord,
+    slot: &SlotId,
+    market: &Market<'_>,
+) -> Vec<Verdict> {
+    let unit = waiting_units(record).into_iter().find(|unit| unit.contains(slot)).unwrap_or_default();
+    let bounds = bounds_of(record, &unit).unwrap_or_default();
+    market.verdicts(draft, record, &lot(draft, record, &unit), &bounds)
 }
 
 /// Several reasons as one: the first one's code, all texts.

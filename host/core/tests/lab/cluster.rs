@@ -416,3 +416,32 @@ fn an_image_for_every_node_runs_once_on_each_that_fits() {
     cluster.pass(LONG);
     assert_eq!(cluster.running(id), [0, 0, 0]);
 }
+
+#[test]
+fn a_plan_says_of_every_node_what_it_lacks() {
+    let mut cluster = Cluster::of(3);
+    cluster.lab(node(2)).offer([capability("zigbee", Supply::Exclusive)]);
+    cluster.pass(LONG);
+    let Request::Deploy { name, spec, .. } =
+        deploy(service(1), [with("zigbee", image("web")), image("db"), with("gpu", image("train"))])
+    else {
+        panic!("a deployment");
+    };
+    let plan = cluster.lab(node(1)).core.plan(&name, &spec);
+    let told: Vec<String> = plan
+        .slots
+        .iter()
+        .map(|planned| match &planned.outcome {
+            Ok((node, engine)) => format!("{} on {node} by {engine}", planned.slot),
+            Err(reason) => format!("{}: {reason}", planned.slot),
+        })
+        .collect();
+    let expected = [
+        format!("web-0 on {} by process", node(2)),
+        format!("db-0 on {} by process", node(1)),
+        "train-0: nothing offers the capability gpu".to_owned(),
+    ];
+    assert_eq!(told, expected);
+    let unmet: Vec<usize> = plan.slots[0].verdicts.iter().map(|verdict| verdict.unmet.len()).collect();
+    assert_eq!((unmet, plan.is_complete()), (vec![1, 0, 1], false));
+}
