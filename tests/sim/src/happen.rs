@@ -50,7 +50,7 @@ impl World {
                 (disk.full_until, disk.reserve) = (disk.full_until.max(now + span), reserve);
             }
             Happening::EngineDown { node, engine, span, loses } => {
-                self.engine_down(node, engine, span, loses)?
+                self.engine_down(node, engine, span, loses)?;
             }
             Happening::Spoils { node, engine, verb, mishap } => {
                 if let Some(engine) = self.nodes[node].engines.get_mut(engine) {

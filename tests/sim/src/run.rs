@@ -52,7 +52,7 @@ fn whole(world: &mut World) -> Verdict {
     come_to_rest(world)?;
     rest::judge(world)?;
     if let Some(lost) = world.lose() {
-        if world.scene.seed % 2 == 0 {
+        if world.scene.seed.is_multiple_of(2) {
             forget_lost(world, lost)?;
         }
         come_to_rest(world)?;
