@@ -417,7 +417,8 @@ impl<'a> Draft<'a> {
     pub fn forget_given(&mut self) {
         if !self.given().is_empty() {
             self.given = Some(BTreeMap::new());
-            self.room = true;
+            let waiting: Vec<ServiceId> = self.core.waiting.iter().copied().collect();
+            waiting.into_iter().for_each(|service| self.wake(service, self.now));
         }
     }
 
