@@ -140,10 +140,10 @@ fn receive(draft: &mut Draft<'_>, from: NodeId, record: &Arc<ServiceRecord>) {
             if let Some(known) = known {
                 keep_newer(draft, &known.revision, record);
             }
-            executor::follow(draft, service);
-            confirm(draft, from, record);
             succession::consider(draft, service);
             owner::tend(draft, service);
+            executor::follow(draft, service);
+            confirm(draft, from, record);
         }
     }
 }

@@ -352,8 +352,14 @@ impl<'a> Draft<'a> {
     pub fn forget_given(&mut self) {
         if !self.given().is_empty() {
             self.given = Some(BTreeMap::new());
-            self.room = true;
+            self.wake_waiting();
         }
+    }
+
+    /// Those who wait for a node are looked at in a step of their own.
+    pub fn wake_waiting(&mut self) {
+        let core = self.core;
+        core.waiting.iter().for_each(|service| self.wake(*service, self.now));
     }
 
     /// What was given away on other nodes since they told their facts.
@@ -468,6 +474,12 @@ impl<'a> Draft<'a> {
     pub fn peer(&mut self, node: NodeId) -> Option<&mut Peer> {
         let known = self.core.membership.peers.get(&node)?;
         Some(self.peers.entry(node).or_insert_with(|| known.clone()))
+    }
+
+    /// Whether something that it told was missed.
+    pub fn is_behind(&self, node: NodeId) -> bool {
+        let peer = self.peers.get(&node).or_else(|| self.core.membership.peers.get(&node));
+        peer.is_some_and(|peer| peer.behind)
     }
 
     /// Whether it spoke within the time after which a silent node counts as dead: an outlook is as old as the last beat.

@@ -138,12 +138,19 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
 
 /// What no record and no engine says a word about is gone, with what it held, once every engine has listed what it has.
 fn forget(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
-    if draft.run(key).is_some() {
-        draft.set_run(key, None);
+    // an engine that has not come yet may have it
+    let Some(since) = draft.watch().awake_since else { return false };
+    let all_here = since.after(2 * draft.core.tuning.dead_after);
+    if draft.now < all_here {
+        draft.wake(key.service, all_here);
+        return false;
     }
     let engines = &draft.core.engines;
     let is_gone = !engines.is_empty() && engines.values().all(|it| matches!(it, Engine::Up { .. }));
     if is_gone {
+        if draft.run(key).is_some() {
+            draft.set_run(key, None);
+        }
         draft.free(key);
     }
     is_gone

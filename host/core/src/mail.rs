@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::draft::Draft;
 use crate::executor;
 use crate::id::{Millis, NodeId, ServiceId};
-use crate::membership::{BEATS, Survey, Watch};
+use crate::membership::{BEATS, Peer, Survey, Watch};
 use crate::mutant::{self, Mutant};
 use crate::peer::{Beat, Letter, NodeFacts, PeerMessage};
 use crate::record::{Incarnation, ServiceRecord, Stamp};
@@ -48,8 +48,12 @@ pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Opti
         }
         PeerMessage::Told(since) => {
             // what makes up for the missed was read, all of it, and in its order
-            if let Some(peer) = draft.peer(from).filter(|peer| news.is_fresh && peer.since <= *since) {
+            let whole = |peer: &&mut Peer| peer.behind && news.is_fresh && peer.since <= *since;
+            if let Some(peer) = draft.peer(from).filter(whole) {
                 peer.behind = false;
+                let me = draft.me();
+                let unproven = draft.core.records.values().filter(|it| it.unproven && it.stamp.owner == me);
+                unproven.for_each(|record| draft.wake(record.id, draft.now));
             }
         }
         PeerMessage::Stale { you, known } => hear_stale(draft, *you, *known),
@@ -137,7 +141,8 @@ fn hear_beat(draft: &mut Draft<'_>, from: NodeId, beat: &Beat, news: News) {
 fn hear_facts(draft: &mut Draft<'_>, from: NodeId, facts: &Arc<NodeFacts>) {
     if let Some(peer) = draft.peer(from) {
         peer.facts = Some(Arc::clone(facts));
-        draft.room = true;
+        // the directory has them once this step is done
+        draft.wake_waiting();
     }
 }
 

@@ -420,7 +420,12 @@ impl Core {
             late.extend(self.due_until(now));
             self.due.retain(|(at, _)| *at > now);
         }
-        self.due.extend(late.into_iter().map(|service| (at, service)));
+        for service in late {
+            // however many steps fail meanwhile, one look is enough
+            if !self.due.iter().any(|(due, other)| *due <= at && *other == service) {
+                self.due.insert((at, service));
+            }
+        }
     }
 
     /// When the next [`Input::Tick`] has something to do; `None` while nothing waits for time.

@@ -9,12 +9,15 @@ use motey_core::step::{EngineState, Input};
 
 use crate::dice::mix;
 use crate::disk::Contents;
-use crate::engine::exited;
+use crate::engine::{Mishap, exited};
 use crate::node::{Death, Fuse, NEVER};
 use crate::plan::{Change, Happening, Wish};
 use crate::queue::Time;
 use crate::watch::Verdict;
 use crate::world::{Event, World};
+
+/// So many calls are answered without anything being done.
+const IDLE: u32 = 50;
 
 /// A node that is to die, and has nothing to do, dies after so long all the same.
 const FUSE: Time = 15_000;
@@ -51,7 +54,9 @@ impl World {
             }
             Happening::Spoils { node, engine, verb, mishap } => {
                 if let Some(engine) = self.nodes[node].engines.get_mut(engine) {
-                    engine.spoil(verb, mishap);
+                    // who shirks does so for a while
+                    let times = if mishap == Mishap::Idle { IDLE } else { 1 };
+                    (0..times).for_each(|_| engine.spoil(verb, mishap));
                 }
             }
             Happening::Changes { node, pick, change } => self.change(node, pick, change)?,

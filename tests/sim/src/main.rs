@@ -43,6 +43,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if let Err(why) = order(wanted.mutant.as_deref()) {
+        eprintln!("{why}");
+        return ExitCode::from(2);
+    }
     let fine = match wanted.seed {
         Some(seed) => one(seed, &wanted),
         None => many(&wanted),
@@ -73,6 +77,24 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Wanted, String> {
         }
     }
     Ok(wanted)
+}
+
+/// From now on this thread's cores break that rule.
+#[cfg(feature = "mutants")]
+fn order(name: Option<&str>) -> Result<(), String> {
+    use motey_core::mutant::Mutant;
+    let Some(name) = name else { return Ok(()) };
+    let names: Vec<&str> = Mutant::ALL.iter().map(|mutant| mutant.name()).collect();
+    let mutant = Mutant::ALL.iter().find(|mutant| mutant.name() == name);
+    let mutant = mutant.ok_or_else(|| format!("there are {}", names.join(", ")))?;
+    Mutant::order(Some(*mutant));
+    Ok(())
+}
+
+#[cfg(not(feature = "mutants"))]
+fn order(name: Option<&str>) -> Result<(), String> {
+    let why = "no rule can be broken here: build with --features mutants";
+    name.map_or(Ok(()), |_| Err(why.into()))
 }
 
 fn nodes(seed: u64, wanted: &Wanted) -> usize {
@@ -123,6 +145,8 @@ fn many(wanted: &Wanted) -> bool {
 }
 
 fn residue(range: Range<u64>, thread: u64, wanted: &Wanted, first_bad: &AtomicU64) -> u64 {
+    // checked when the program began
+    let _ = order(wanted.mutant.as_deref());
     let mut ran = 0;
     for seed in
         range.skip(usize::try_from(thread).unwrap_or(0)).step_by(usize::try_from(wanted.threads).unwrap_or(1))

@@ -188,11 +188,13 @@ fn held_back(
     }
 }
 
-/// Whether a node is known to hold the record's epoch.
+/// Whether a node is known to hold the record's epoch, and nothing that it told is missed.
 pub(super) fn confirms(draft: &Draft<'_>, record: &ServiceRecord, node: NodeId) -> bool {
     let epoch = (record.stamp.epoch, record.stamp.owner);
     let holds = || draft.holds(record.id, node);
-    node == draft.me() || holds().is_some_and(|held| held.absent || (held.epoch, held.owner) >= epoch)
+    node == draft.me()
+        || (!draft.is_behind(node)
+            && holds().is_some_and(|held| held.absent || (held.epoch, held.owner) >= epoch))
 }
 
 /// Why an image that has a slot on every node has none at all.
