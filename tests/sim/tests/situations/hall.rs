@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use motey_core::id::NodeId;
-use motey_core::project::ServiceStatus;
+use motey_core::project::{ServiceStatus, State};
 use motey_core::record::Fence;
 use motey_sim::blueprint::{node_id, node_name, service_id};
 use motey_sim::plan::{Happening, Wish};
@@ -156,5 +156,12 @@ impl Hall {
         let named: BTreeSet<NodeId> = slots.filter_map(|slot| slot.node).collect();
         let numbers = 0..self.world.nodes.len();
         numbers.filter(|n| named.contains(&node_id(self.seed, *n)) && !lives.contains(n)).collect()
+    }
+
+    /// Whether the owner's status says that the service does not run, and of which node it waits.
+    pub fn says_it_waits_for(&self, node: usize, service: usize) -> bool {
+        let status = self.status(self.owner(service), service);
+        let said = status.reason.map(|reason| reason.text).unwrap_or_default();
+        status.state != State::Running && said.contains(&node_id(self.seed, node).to_string())
     }
 }

@@ -72,6 +72,7 @@ fn three_a_pinned_slot_waits_until_its_node_is_forgotten() {
         hall.dies(1);
         hall.all_along(10 * DEAD_AFTER, "it runs nowhere", |hall| hall.runs(0) == 0);
         assert_eq!(hall.missed(0), [1].into(), "the status names the node");
+        assert!(hall.says_it_waits_for(1, 0), "{:?}", hall.status(hall.owner(0), 0));
         assert!(hall.forget(2, 1));
         hall.until(DEAD_AFTER, "it runs elsewhere", |hall| hall.runs(0) == 1);
         let after = hall.lives(0);
@@ -95,6 +96,7 @@ fn four_two_nodes_need_a_broker_or_a_word() {
         hall.deploy(0, 0, HEAVY, 1);
         hall.dies(1);
         hall.all_along(10 * DEAD_AFTER, "it runs nowhere", |hall| hall.runs(0) == 0);
+        assert!(hall.says_it_waits_for(1, 0), "{:?}", hall.status(0, 0));
         assert!(hall.forget(0, 1));
         hall.until(DEAD_AFTER, "it runs here", |hall| hall.nodes(0) == [0].into());
 
@@ -169,6 +171,23 @@ fn six_again_with_a_second_device() {
         hall.pass(LONG);
         assert_eq!(hall.runs(0), 1);
     });
+}
+
+#[test]
+fn six_again_with_room_that_comes_later() {
+    for kind in [HEAVY, PINNED] {
+        for_all_seeds(|seed| {
+            let mut hall = Hall::of(seed, 2, None);
+            let bare = std::mem::take(&mut hall.world.nodes[0].devices);
+            hall.deploy(0, 0, kind, 1);
+            assert!(hall.accepts(1, None, Wish::Duty(Duty::Drain)));
+            hall.pass(LONG);
+            assert_eq!(hall.nodes(0), [1].into(), "it fits nowhere else");
+            hall.world.nodes[0].devices = bare;
+            hall.world.offer(0);
+            hall.until(LONG, "it moves where it fits", |hall| hall.nodes(0) == [0].into());
+        });
+    }
 }
 
 #[test]
@@ -339,6 +358,7 @@ fn what_is_pinned_to_a_dead_node_waits_and_says_for_whom() {
                 hall.until(2 * DEAD_AFTER, "what is not pinned runs elsewhere", |hall| hall.runs(0) == plain);
                 hall.all_along(LONG, "the pinned one waits", |hall| hall.runs(0) == plain);
                 assert_eq!(hall.missed(0), [1].into(), "the status names the node");
+                assert!(hall.says_it_waits_for(1, 0), "{:?}", hall.status(hall.owner(0), 0));
             }
         }
     });
