@@ -112,9 +112,6 @@ fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> 
 }
 
 fn ask_for_missed(draft: &mut Draft<'_>, from: NodeId, news: News) {
-    if mutant::is(Mutant::MissLetters) {
-        return;
-    }
     let (now, pause) = (draft.now, draft.core.tuning.dead_after / BEATS);
     let Some(peer) = draft.peer(from).filter(|_| news.missed) else { return };
     // a node that cannot store what it gets misses it again and again: the next beat reminds it

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::id::{Millis, NodeId};
-use crate::mutant::{self, Mutant};
 use crate::peer::{Duty, Forgotten, NodeFacts};
 use crate::record::Incarnation;
 use crate::restart::{Tuning, Witness};
@@ -193,7 +192,7 @@ impl Survey<'_> {
         let all_heard = known.iter().all(|node| *node == self.me || self.has_spoken(*node, watch));
         Outlook {
             cluster: true,
-            permitted: (enough || mutant::is(Mutant::ActUnpermitted) || self.tuning.witness == Witness::None)
+            permitted: (enough || self.tuning.witness == Witness::None)
                 && awake(2 * dead_after)
                 && !leaving
                 && !disputed

@@ -59,32 +59,20 @@ mutants! {
     BelieveSuccess = "believe-success",
     /// What ended is started again at once.
     NoBackoff = "no-backoff",
-    /// A refused slot is not offered again.
-    ForgetRefused = "forget-refused",
     /// A deleted id may be deployed again.
     ReviveDeleted = "revive-deleted",
-    /// An old event is taken for news.
-    OldNews = "old-news",
-    /// A node acts for others without having heard enough of them.
-    ActUnpermitted = "act-unpermitted",
     /// A deletion counts less than a living record.
     AbsentLoses = "absent-loses",
     /// A newer revision in a losing record is dropped.
     DropRevision = "drop-revision",
     /// After a take-over, what must not run twice is placed at once.
     TrustEpoch = "trust-epoch",
-    /// An owner that named an heir opens the next epoch itself.
-    WriteAfterHeir = "write-after-heir",
     /// What must not run twice is moved off a silent node.
     MovePinned = "move-pinned",
-    /// A move forgets where it came from.
-    DropFrom = "drop-from",
     /// What runs somewhere already is not adopted.
     AdoptNothing = "adopt-nothing",
     /// An instance too many is left alone.
     KeepExtras = "keep-extras",
-    /// A gap in the numbers of letters is not noticed at once.
-    MissLetters = "miss-letters",
     /// A node does not count above what was written in its name.
     StayBehind = "stay-behind",
     /// What ended on order may live again.

@@ -244,7 +244,7 @@ impl Core {
         let is_unexpected = self.is_unexpected(instance);
         match self.runs.get_mut(&instance.key) {
             Some(run) if run.call.is_some() => run.rumour = Some(instance.seen),
-            Some(run) if is_old && !mutant::is(Mutant::OldNews) => run.look = true,
+            Some(run) if is_old => run.look = true,
             None if is_unexpected => {
                 self.see(instance);
                 self.runs.insert(&instance.key, Run { look: true, ..Run::default() });
@@ -323,9 +323,7 @@ impl Core {
             Mark::Calls(n) => self.calls = n,
             Mark::Refused(service, slot, node, until) => {
                 self.refused.insert((service, slot, node), until);
-                if !mutant::is(Mutant::ForgetRefused) {
-                    self.due.insert((until, service));
-                }
+                self.due.insert((until, service));
             }
             Mark::Reopened => {
                 let me = self.me.node;

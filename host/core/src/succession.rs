@@ -84,7 +84,7 @@ fn hand_over(draft: &mut Draft<'_>, record: &ServiceRecord) {
             || (outlook.draining.contains(&heir) && leaves)
     };
     match record.heir {
-        Some(heir) if !lost(heir) && !mutant::is(Mutant::WriteAfterHeir) => {}
+        Some(heir) if !lost(heir) => {}
         Some(_) if !leaves => open_epoch(draft, record, "owns it again: its heir is gone"),
         _ if leaves && !record.is_absent() => name_heir(draft, record),
         _ => {}

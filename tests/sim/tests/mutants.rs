@@ -5,7 +5,7 @@ use motey_sim::plan::nodes;
 use motey_sim::run::try_seed;
 
 /// No mutant lives longer.
-const MOST: u64 = 20_000;
+const MOST: u64 = 4_000;
 
 /// The first seed that goes wrong, and by which rule.
 fn first_bad() -> Option<(u64, &'static str)> {

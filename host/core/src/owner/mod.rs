@@ -64,9 +64,10 @@ fn deploy(
     spec: &Arc<Spec>,
     reject_unplaceable: bool,
 ) -> Result<Answer, Refusal> {
-    if let Some(record) = draft.record(id) {
+    let known = draft.record(id);
+    if let Some(record) = known.filter(|it| !(it.is_absent() && mutant::is(Mutant::ReviveDeleted))) {
         return match record.revision.spec.source == spec.source {
-            _ if record.is_absent() && !mutant::is(Mutant::ReviveDeleted) => Err(Refusal::Deleted(id)),
+            _ if record.is_absent() => Err(Refusal::Deleted(id)),
             true => Ok(Answer::Unchanged(id)),
             false => Err(Refusal::Conflict(id)),
         };

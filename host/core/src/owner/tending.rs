@@ -260,7 +260,7 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
         fence: draft.draw_fence(record.stamp.epoch),
         revision: record.revision.since(&slot.image),
         pinned,
-        from: (!mutant::is(Mutant::DropFrom)).then(|| Box::new(Former { node, engine, fence, revision })),
+        from: Some(Box::new(Former { node, engine, fence, revision })),
     };
     record.slots.insert(slot.clone(), successor);
 }
