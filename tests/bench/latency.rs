@@ -73,7 +73,7 @@ fn measure() -> Rounds {
 }
 
 /// Waits until the service runs, so that nothing of it is left for the next round, and returns when its `create` came.
-fn running(node: &NodeUnderTest, service: &[u8]) -> u64 {
+pub fn running(node: &NodeUnderTest, service: &[u8]) -> u64 {
     let service: Value = serde_json::from_slice(service).expect("a service as JSON");
     let id = service["id"].as_str().expect("a service has an id");
     node.wait_state(id, "RUNNING");

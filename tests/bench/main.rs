@@ -15,13 +15,14 @@ mod proc;
 mod prototype_run;
 mod sample;
 mod start;
+mod stored;
 mod strace;
 mod subject;
 
 use std::{env, fs, process::ExitCode};
 
 /// What can be measured, in the order of a whole run.
-const FIGURES: [(&str, fn()); 7] = [
+const FIGURES: [(&str, fn()); 8] = [
     ("latency", latency::print),
     ("fsyncs", fsyncs::print),
     ("load", load::print),
@@ -29,6 +30,7 @@ const FIGURES: [(&str, fn()); 7] = [
     ("memory", memory::print),
     ("idle", idle::print),
     ("placement", placement::print),
+    ("stored", stored::print),
 ];
 
 fn main() -> ExitCode {

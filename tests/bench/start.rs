@@ -54,13 +54,13 @@ pub fn print() {
 
 /// Starts of one node, in milliseconds.
 #[derive(Default)]
-struct Starts {
-    ready: Sample,
-    listed: Sample,
+pub struct Starts {
+    pub ready: Sample,
+    pub listed: Sample,
 }
 
 impl Starts {
-    fn push(&mut self, node: &NodeUnderTest, notify: &Notify) {
+    pub fn push(&mut self, node: &NodeUnderTest, notify: &Notify) {
         let began = now_us();
         let (mut child, ready) = milliseconds(&mut run(node, notify), |_| notify.wait_ready());
         let listed = wait_for(SOON, || {
