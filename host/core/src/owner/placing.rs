@@ -244,7 +244,8 @@ pub(crate) fn verdicts(
     slot: &SlotId,
     market: &Market<'_>,
 ) -> Vec<Verdict> {
-    let unit = waiting_units(record).into_iter().find(|unit| unit.contains(slot)).unwrap_or_default();
+    let alone = || vec![slot.clone()];
+    let unit = waiting_units(record).into_iter().find(|unit| unit.contains(slot)).unwrap_or_else(alone);
     let bounds = bounds_of(record, &unit).unwrap_or_default();
     market.verdicts(draft, record, &lot(draft, record, &unit), &bounds)
 }
