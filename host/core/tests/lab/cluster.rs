@@ -7,6 +7,7 @@ use motey_core::Tuning;
 use motey_core::capability::Supply;
 use motey_core::id::{NodeId, ServiceId};
 use motey_core::peer::{Duty, Letter, PeerMessage};
+use motey_core::plan::SlotPlan;
 use motey_core::project::State;
 use motey_core::record::SlotId;
 use motey_core::spec::{ImageSpec, Replicas, Restart};
@@ -444,4 +445,18 @@ fn a_plan_says_of_every_node_what_it_lacks() {
     assert_eq!(told, expected);
     let unmet: Vec<usize> = plan.slots[0].verdicts.iter().map(|verdict| verdict.unmet.len()).collect();
     assert_eq!((unmet, plan.is_complete()), (vec![1, 0, 1], false));
+}
+
+#[test]
+fn a_plan_says_of_a_slot_on_every_node_what_the_others_lack() {
+    let mut cluster = Cluster::of(3);
+    cluster.lab(node(2)).offer([capability("zigbee", Supply::Exclusive)]);
+    cluster.pass(LONG);
+    let everywhere = ImageSpec { replicas: Replicas::EveryNode, ..with("zigbee", image("web")) };
+    let Request::Deploy { name, spec, .. } = deploy(service(1), [everywhere]) else { panic!("a deployment") };
+    let plan = cluster.lab(node(1)).core.plan(&name, &spec);
+    let told =
+        |plan: &SlotPlan| (plan.slot.to_string(), plan.verdicts.iter().map(|it| it.unmet.len()).collect());
+    let expected: (String, Vec<usize>) = (format!("web@{}", node(2)), vec![1, 0, 1]);
+    assert_eq!(plan.slots.iter().map(told).collect::<Vec<_>>(), [expected]);
 }
