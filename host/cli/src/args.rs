@@ -26,7 +26,7 @@ Exit codes:
   1  it failed, or what was asked for is wrong
   2  the command line is wrong
   3  no such service, node, plugin or added capability
-  4  no node fits (apply --must-fit)
+  4  no node fits (apply --must-fit, plan)
   5  no daemon answers
   6  it did not come about in time; nothing was undone
   130  Ctrl-C ended the waiting; nothing was undone
@@ -54,6 +54,12 @@ code 130), the service goes on. Applying the same file again changes nothing.
 Examples:
   motey apply -f quality.yaml
   sed s/LINE/7/ template.yaml | motey apply -f - --timeout 5m";
+
+const PLAN_HELP: &str = "\
+Nothing is deployed, and nothing is promised: it is what the node knows now. Exit code 4: not all of it would run.
+
+Example:
+  motey plan quality.yaml && motey apply -f quality.yaml";
 
 const ADD_HELP: &str = "\
 What waits for it starts at once; the node keeps it over restarts. Adding the same again changes nothing, adding it
@@ -103,6 +109,9 @@ pub enum Client {
     /// Deploy a blueprint, or update the service that it is of, and wait until it runs
     #[command(after_help = APPLY_HELP)]
     Apply(Apply),
+    /// Tell where each slot of a blueprint would go now, or what it would wait for
+    #[command(after_help = PLAN_HELP)]
+    Plan(Plan),
     /// List the instances of all services
     Ps(Shown),
     /// Look at services and change what is wanted of them
@@ -175,6 +184,15 @@ pub struct Apply {
     pub must_fit: bool,
     #[command(flatten)]
     pub wait: Wait,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The blueprint; - reads standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub shown: Shown,
 }
 
 /// Whether and how long to wait.

@@ -93,6 +93,8 @@ pub enum Failure {
         "the service is there already and no node can run it now: {message}; it is kept and waits: `motey service rm {id}` removes it"
     )]
     Waits { id: String, message: String },
+    #[error("not all of it would run now: {0}")]
+    Incomplete(String),
     #[error("the service has several images; say which one: {}", choices(service, images, *replicas))]
     WhichImage { service: String, images: Vec<String>, replicas: u16 },
     #[error(
@@ -112,7 +114,7 @@ impl Failure {
             Self::NodeLeft => Code::Unreachable,
             Self::TimedOut { .. } => Code::TimedOut,
             Self::Interrupted { .. } => Code::Interrupted,
-            Self::Waits { .. } => Code::NoNodeFits,
+            Self::Waits { .. } | Self::Incomplete(_) => Code::NoNodeFits,
             Self::WhichImage { .. } | Self::FitUnknown { .. } => Code::Usage,
             _ => Code::Failed,
         }

@@ -55,8 +55,10 @@ fn told(done: Result<(), Failure>) -> Code {
         Err(failure) if failure.is_broken_pipe() => Code::Ok,
         // these name the file themselves, in the form that editors read
         Err(Failure::Blueprint(mistakes)) => failed(&mistakes, Code::Failed),
-        // what the person did is no error
-        Err(failure @ Failure::Interrupted { .. }) => failed(&failure.to_string(), failure.code()),
+        // what the person did or wanted to know is no error
+        Err(failure @ (Failure::Interrupted { .. } | Failure::Incomplete(_))) => {
+            failed(&failure.to_string(), failure.code())
+        }
         Err(failure) => failed(&format!("{} {failure}", Paint::stderr().error("error:")), failure.code()),
     }
 }

@@ -242,6 +242,8 @@ impl<'a> Draft<'a> {
         let lives = self.record(key.service).is_some_and(|record| !record.is_absent());
         if self.core.is_in_cluster() && lives && !self.is_dead(key) {
             self.dead.insert(key.clone());
+            // what is told of it must stay true
+            self.durability = Durability::Power;
         }
     }
 

@@ -139,9 +139,10 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
 /// What no record and no engine says a word about is gone, with what it held, once every engine has listed what it has.
 fn forget(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
     // an engine that has not come yet may have it
-    let Some(since) = draft.watch().awake_since else { return false };
-    let all_here = since.after(2 * draft.core.tuning.dead_after);
-    if draft.now < all_here {
+    let since = draft.watch().awake_since.filter(|_| draft.outlook().cluster);
+    if let Some(all_here) = since.map(|since| since.after(2 * draft.core.tuning.dead_after))
+        && draft.now < all_here
+    {
         draft.wake(key.service, all_here);
         return false;
     }

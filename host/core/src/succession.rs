@@ -32,6 +32,20 @@ pub(crate) fn consider(draft: &mut Draft<'_>, service: ServiceId) {
         open_epoch(draft, &record, "took over from its owner, as its heir");
     } else if succeeds(draft, &record) {
         open_epoch(draft, &record, "took over from its owner, who is silent or was forgotten");
+    } else {
+        tell_successor(draft, &record);
+    }
+}
+
+/// The first of the line may not have the record, or not the last version of it: its owner's letter may be lost for good.
+fn tell_successor(draft: &mut Draft<'_>, record: &ServiceRecord) {
+    let (outlook, owner) = (draft.outlook(), record.stamp.owner);
+    if !outlook.is_silent(owner) && !outlook.is_forgotten(owner) {
+        return;
+    }
+    let Some(first) = line(outlook, record).first().copied() else { return };
+    if draft.holds(record.id, first) < Some(record.stamp) {
+        draft.send_record(record.id, first);
     }
 }
 

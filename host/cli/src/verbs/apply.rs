@@ -1,6 +1,5 @@
 //! `motey apply`: a blueprint becomes a service, or the next revision of one. Its mistakes are told here, before the daemon is asked.
 
-use bytes::Bytes;
 use uuid::Uuid;
 
 use super::blueprint::{self, Text};
@@ -8,8 +7,7 @@ use super::find;
 use super::watch::{self, Goal};
 use crate::api::Service;
 use crate::args::Apply;
-use crate::client::{ClientError, Sent};
-use crate::diagnostic;
+use crate::client::ClientError;
 use crate::exit::Failure;
 use crate::output;
 use crate::session::Session;
@@ -104,33 +102,19 @@ async fn deploy(session: &Session, args: &Apply, text: &Text) -> Result<Service,
     let id = args.id.unwrap_or_else(Uuid::now_v7);
     let reject = if args.must_fit { "&unplaceable=reject" } else { "" };
     let path = format!("/v1/service?id={id}{reject}");
-    let answer = match session.client.post(&path, Some(sent(text))).await {
-        Err(ClientError::Broken { .. }) => session.client.post(&path, Some(sent(text))).await,
+    let answer = match session.client.post(&path, Some(text.sent())).await {
+        Err(ClientError::Broken { .. }) => session.client.post(&path, Some(text.sent())).await,
         answer => answer,
     };
-    Ok(output::read(&path, &answer.map_err(|error| told(error, text))?)?)
+    Ok(output::read(&path, &answer.map_err(|error| blueprint::refused(error, text))?)?)
 }
 
 /// The same bytes again are the same request here, too.
 async fn update(session: &Session, id: &str, text: &Text) -> Result<Service, Failure> {
     let path = format!("/v1/service/{id}");
-    let answer = match session.client.put(&path, Some(sent(text))).await {
-        Err(ClientError::Broken { .. }) => session.client.put(&path, Some(sent(text))).await,
+    let answer = match session.client.put(&path, Some(text.sent())).await {
+        Err(ClientError::Broken { .. }) => session.client.put(&path, Some(text.sent())).await,
         answer => answer,
     };
-    Ok(output::read(&path, &answer.map_err(|error| told(error, text))?)?)
-}
-
-fn sent(text: &Text) -> Sent {
-    Sent { content_type: text.content_type(), bytes: Bytes::clone(&text.bytes) }
-}
-
-/// Mistakes that only the daemon finds are shown as those that are found here.
-fn told(error: ClientError, text: &Text) -> Failure {
-    match error {
-        ClientError::Problem(problem) if !problem.errors.is_empty() => {
-            Failure::Blueprint(diagnostic::render(&text.name, &text.lossy(), &problem.errors))
-        }
-        error => error.into(),
-    }
+    Ok(output::read(&path, &answer.map_err(|error| blueprint::refused(error, text))?)?)
 }

@@ -10,6 +10,7 @@ use motey_blueprint::{Blueprint, Format, MAX_BYTES};
 
 use crate::api::Mistake;
 use crate::args::Validate;
+use crate::client::{ClientError, Sent};
 use crate::diagnostic;
 use crate::exit::Failure;
 
@@ -37,11 +38,13 @@ impl Text {
         Ok(Self { name, bytes: bytes.into(), format })
     }
 
-    pub fn content_type(&self) -> &'static str {
-        match self.format {
+    /// As the body of a request.
+    pub fn sent(&self) -> Sent {
+        let content_type = match self.format {
             Format::Yaml => "application/yaml",
             Format::Json => "application/json",
-        }
+        };
+        Sent { content_type, bytes: Bytes::clone(&self.bytes) }
     }
 
     /// For showing lines of it.
@@ -64,6 +67,16 @@ pub fn check(text: &Text) -> Result<Blueprint, Failure> {
             .collect();
         Failure::Blueprint(diagnostic::render(&text.name, &text.lossy(), &mistakes))
     })
+}
+
+/// Mistakes that only the daemon finds are shown as those that are found here.
+pub fn refused(error: ClientError, text: &Text) -> Failure {
+    match error {
+        ClientError::Problem(problem) if !problem.errors.is_empty() => {
+            Failure::Blueprint(diagnostic::render(&text.name, &text.lossy(), &problem.errors))
+        }
+        error => error.into(),
+    }
 }
 
 /// Checks every file; the mistakes of all are told.

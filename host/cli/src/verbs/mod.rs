@@ -9,8 +9,10 @@ mod events;
 mod find;
 mod logs;
 mod node;
+mod plan;
 mod plugin;
 mod ps;
+mod remedy;
 mod revision;
 mod service;
 mod status;
@@ -36,6 +38,7 @@ async fn act(mut session: Session, verb: args::Client) -> Result<(), Failure> {
     let session = &mut session;
     match verb {
         args::Client::Apply(args) => apply::apply(session, &args).await,
+        args::Client::Plan(args) => plan::make(session, &args).await,
         args::Client::Ps(shown) => ps::list(session, shown).await,
         args::Client::Service(service) => of_service(session, service).await,
         args::Client::Capability(args::Capability::List(shown)) => capability::list(session, shown).await,

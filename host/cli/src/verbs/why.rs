@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::find;
+use super::remedy::{self, Remedy};
 use crate::args::{Format, One};
 use crate::exit::Failure;
 use crate::output::{self, Row};
@@ -52,13 +53,6 @@ struct Told {
     text: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Remedy {
-    reason: String,
-    text: String,
-}
-
 /// Also of a service that was removed, while the node remembers it.
 pub async fn tell(session: &mut Session, args: &One) -> Result<(), Failure> {
     let path = format!("/v1/service/{}/why", find::remembered(session, &args.named.service).await?);
@@ -88,12 +82,7 @@ fn lay_out(out: &mut dyn Write, why: Why, now: Timestamp, wide: bool) -> io::Res
         writeln!(out, "({} lines before these: `motey service events`)", why.earlier)?;
     }
     output::table(out, &why.story, wide)?;
-    if !why.remedies.is_empty() {
-        writeln!(out, "\nWhat would mend it:")?;
-    }
-    why.remedies.iter().try_for_each(|remedy| {
-        writeln!(out, "  {}: {}", output::clean(&remedy.reason), output::clean(&remedy.text))
-    })
+    remedy::lay_out(out, &why.remedies)
 }
 
 fn alike(slots: Vec<Slot>, now: Timestamp) -> Vec<Slot> {

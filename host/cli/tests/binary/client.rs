@@ -443,3 +443,49 @@ fn an_answer_of_somebody_else_is_no_riddle() {
     let daemon = Stub::serve(|_| Answer::Nothing);
     assert_eq!(ran(daemon.motey(&["ps"])).0, 5);
 }
+
+/// A daemon that plans so and takes nothing else.
+fn planner(plan: Value) -> Stub {
+    Stub::serve(move |Asked { method, path, .. }| match (method.as_str(), path.as_str()) {
+        ("POST", "/v1/plan") => stub::json(200, &plan),
+        ("GET", "/v1/nodes") => stub::json(200, &json!([{"id": ID, "name": "line-7"}])),
+        _ => stub::problem(404, "no-route", "not asked for"),
+    })
+}
+
+#[test]
+fn a_plan_that_is_complete_says_where_and_ends_with_0() {
+    let slot = json!({"image": "vision", "slot": "vision-0", "node": ID, "engine": "process", "nodes": []});
+    let daemon = planner(json!({"complete": true, "slots": [slot], "nowhere": []}));
+    let file = daemon.file("quality.yaml", BLUEPRINT);
+    let (code, out, err) = ran(daemon.motey(&["plan", text(&file)]));
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains("vision-0  process on line-7"), "{out}");
+    assert_eq!(daemon.lines(), ["POST /v1/plan", "GET /v1/nodes"]);
+    assert_eq!(daemon.asked()[0].body, BLUEPRINT.as_bytes(), "byte for byte");
+}
+
+#[test]
+fn a_plan_that_is_not_ends_with_4_in_every_form() {
+    let slot = json!({"image": "vision", "slot": "vision-0", "reason": "waiting.engine",
+        "state_message": "no engine is here", "nodes": []});
+    let plan = json!({"complete": false, "slots": [slot], "nowhere": [], "later": "keys"});
+    let daemon = planner(plan.clone());
+    let file = daemon.file("quality.yaml", BLUEPRINT);
+    let (code, out, err) = ran(daemon.motey(&["plan", text(&file), "-o", "json"]));
+    assert_eq!((code, err.as_str()), (4, "not all of it would run now: its slot would wait\n"));
+    assert_eq!(serde_json::from_str::<Value>(&out).expect("JSON"), plan);
+    let (code, out, _) = ran(daemon.motey(&["plan", text(&file)]));
+    assert_eq!(code, 4);
+    assert!(out.contains("vision-0  waits  no engine is here"), "{out}");
+}
+
+#[test]
+fn a_wrong_blueprint_is_not_planned() {
+    let daemon = planner(json!({}));
+    let file = daemon.file("wrong.yaml", "service_nam: x\n");
+    let (code, out, err) = ran(daemon.motey(&["plan", text(&file)]));
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("wrong.yaml:1:1: "), "{err}");
+    assert!(daemon.asked().is_empty());
+}

@@ -22,7 +22,7 @@ use crate::reason::Reason;
 use crate::record::{
     Assignment, Desired, Dismissed, Ended, Place, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
-use crate::spec::{MAX_REPLICAS, MAX_SLOTS, Replicas, Spec};
+use crate::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Replicas, Spec};
 use crate::step::{Answer, Durability, EventKind, Refusal, Request};
 use crate::succession::fill_line;
 
@@ -223,16 +223,15 @@ fn revise(draft: &mut Draft<'_>, mut record: ServiceRecord, had_failed: bool) {
     publish(draft, record, Durability::Power);
 }
 
-/// A revision is proven once every slot of it has come to run, or has done its work; from then on nothing comes back. When an
-/// instance that it changed gives up before, the revision before it does.
+/// A revision is proven once every slot whose image changed since the last proven one has come to run, or has done its
+/// work; from then on nothing comes back. When one of them gives up before, the last proven one does.
 fn prove_revision(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
     let Some(previous) = record.previous.clone().filter(|_| record.desired == Desired::Running) else {
         return;
     };
-    let order = record.revision.order;
-    let changed = |slot: &SlotId| record.revision.since(&slot.image) == order;
+    let changed = |image: &ImageKey| record.revision.since(image) > previous.order;
     let failed = record.ended.iter().find_map(|(slot, ended)| match ended {
-        Ended::GaveUp(reason) if changed(slot) => Some((slot.clone(), reason.text.clone())),
+        Ended::GaveUp(reason) if changed(&slot.image) => Some((slot.clone(), reason.text.clone())),
         _ => None,
     });
     if let Some((slot, why)) = failed {
@@ -244,7 +243,10 @@ fn prove_revision(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         observed.is_some_and(|observed| observed.runs() && observed.healthy)
             || record.ended.get(slot) == Some(&Ended::Succeeded)
     };
-    if record.wanted_slots().filter(changed).all(|slot| runs(&slot)) {
+    // one that has a slot on every node, and none yet, has not shown anything
+    let none = |image: &Arc<ImageSpec>| record.wanted_of(&image.key).next().is_none();
+    let none_yet = record.everywhere().any(|image| changed(&image.key) && none(image));
+    if !none_yet && record.wanted_slots().filter(|slot| changed(&slot.image)).all(|slot| runs(&slot)) {
         record.previous = None;
     }
 }
@@ -255,6 +257,9 @@ fn revert(draft: &mut Draft<'_>, record: &mut ServiceRecord, previous: &Revision
     let failed = record.revision.order.number;
     let mut back = record.revision.followed_by(&previous.spec, order);
     back.scaled.clone_from(&previous.scaled);
+    let scaled = record.revision.scaled.iter().filter(|(image, _)| previous.spec.image(image).is_some());
+    // what was scaled since was acknowledged
+    back.scaled.extend(scaled.map(|(image, count)| (image.clone(), *count)));
     record.revision = back;
     record.previous = None;
     let wanted: BTreeSet<SlotId> = record.wanted_slots().collect();

@@ -22,7 +22,7 @@ pub(super) fn place(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
 
 /// Does so with nodes of which something may be given away already.
 pub(crate) fn place_in(draft: &mut Draft<'_>, record: &mut ServiceRecord, market: &mut Market<'_>) {
-    if !record.waits() {
+    if !record.waits() || !draft.outlook().decides() {
         return;
     }
     market.turn_to(record);
@@ -45,6 +45,16 @@ fn waiting_units(record: &ServiceRecord) -> Vec<Vec<SlotId>> {
         return units;
     }
     record.unassigned().map(|slot| vec![slot]).collect()
+}
+
+/// The one of [`waiting_units`] that has the slot.
+fn waiting_unit(record: &ServiceRecord, slot: &SlotId) -> Option<Vec<SlotId>> {
+    if has_neighbours(record) {
+        return waiting_units(record).into_iter().find(|unit| unit.contains(slot));
+    }
+    // of thousands of slots each asks: the others are not to be looked at
+    let waits = !record.slots.contains_key(slot) && !record.ended.contains_key(slot);
+    waits.then(|| vec![slot.clone()])
 }
 
 fn has_neighbours(record: &ServiceRecord) -> bool {
@@ -222,7 +232,7 @@ pub(crate) fn why_waiting(
         return Some(reason);
     }
     market.turn_to(record);
-    let unit = waiting_units(record).into_iter().find(|unit| unit.contains(slot))?;
+    let unit = waiting_unit(record, slot)?;
     let lot = lot(draft, record, &unit);
     match choose(draft, record, &unit, &lot, market) {
         Ok(_) => {
@@ -244,7 +254,7 @@ pub(crate) fn verdicts(
     slot: &SlotId,
     market: &Market<'_>,
 ) -> Vec<Verdict> {
-    let unit = waiting_units(record).into_iter().find(|unit| unit.contains(slot)).unwrap_or_default();
+    let unit = waiting_unit(record, slot).unwrap_or_else(|| vec![slot.clone()]);
     let bounds = bounds_of(record, &unit).unwrap_or_default();
     market.verdicts(draft, record, &lot(draft, record, &unit), &bounds)
 }

@@ -10,7 +10,7 @@ use super::market::{Market, Placing};
 use super::placing::{confirms, place};
 use super::{conclude, dismiss, owned, prove_revision, publish, reissue_outdated, slots_of};
 use crate::draft::Draft;
-use crate::group::Bounds;
+use crate::group::{Bounds, bounds, units};
 use crate::id::{NodeId, ServiceId};
 use crate::instance::Observed;
 use crate::mutant::{self, Mutant};
@@ -239,11 +239,14 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
     let Some(image) = record.revision.spec.image(&slot.image).map(Arc::clone) else { return };
     let mut market = Market::of(draft);
     market.turn_to(record);
+    if record.revision.spec.images.iter().any(|image| image.neighbours != Neighbours::default()) {
+        return move_unit_off(draft, record, slot, &market);
+    }
     let lot = [Placing { slot: slot.clone(), image: Arc::clone(&image) }];
     let Some(choice) = market.choose(draft, record, &lot, &Bounds::default()) else { return };
     let pinned = draft.is_exclusive(choice.node, choice.taken.keys());
     let Some(to) = choice.engines.first().cloned() else { return };
-    if assigned.pinned || image.neighbours != Neighbours::default() {
+    if assigned.pinned || pinned {
         draft.tell(record.id, Some(slot), EventKind::Moved, format!("leaves node {}", assigned.node));
         return dismiss(record, slot);
     }
@@ -263,6 +266,27 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
         from: Some(Box::new(Former { node, engine, fence, revision })),
     };
     record.slots.insert(slot.clone(), successor);
+}
+
+/// What belongs together moves together, and stops first: it is placed again as a whole. It stays where no other node has
+/// room for all of it.
+fn move_unit_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, market: &Market<'_>) {
+    let Some(unit) = units(&record.revision).into_iter().find(|unit| unit.contains(slot)) else { return };
+    let mut without = record.clone();
+    unit.iter().for_each(|slot| drop(without.slots.remove(slot)));
+    let placing = |slot: &SlotId| {
+        let image = Arc::clone(record.revision.spec.image(&slot.image)?);
+        Some(Placing { slot: slot.clone(), image })
+    };
+    let lot: Vec<Placing> = unit.iter().filter_map(placing).collect();
+    let Ok(bounds) = bounds(&without, &unit) else { return };
+    if market.choose(draft, &without, &lot, &bounds).is_none() {
+        return;
+    }
+    for slot in &unit {
+        draft.tell(record.id, Some(slot), EventKind::Moved, "leaves its node, with what belongs to it");
+        dismiss(record, slot);
+    }
 }
 
 /// An instance that nobody ordered: dismissed where the slot's own one runs, adopted where it does not.

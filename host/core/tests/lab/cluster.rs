@@ -7,9 +7,10 @@ use motey_core::Tuning;
 use motey_core::capability::Supply;
 use motey_core::id::{NodeId, ServiceId};
 use motey_core::peer::{Duty, Letter, PeerMessage};
+use motey_core::plan::SlotPlan;
 use motey_core::project::State;
 use motey_core::record::SlotId;
-use motey_core::spec::{ImageSpec, Replicas, Restart};
+use motey_core::spec::{ImageSpec, Neighbours, Replicas, Restart};
 use motey_core::step::{Answer, Input, Refusal, Request};
 
 use crate::blueprint::{
@@ -461,4 +462,48 @@ fn a_drained_node_is_left_as_soon_as_there_is_room_elsewhere() {
     cluster.lab(node(1)).offer([capability("memory", Supply::Amount(100))]);
     cluster.pass(LONG);
     assert_eq!(cluster.running(id), [1, 0]);
+}
+
+#[test]
+fn a_plan_says_of_a_slot_on_every_node_what_the_others_lack() {
+    let mut cluster = Cluster::of(3);
+    cluster.lab(node(2)).offer([capability("zigbee", Supply::Exclusive)]);
+    cluster.pass(LONG);
+    let everywhere = ImageSpec { replicas: Replicas::EveryNode, ..with("zigbee", image("web")) };
+    let Request::Deploy { name, spec, .. } = deploy(service(1), [everywhere]) else { panic!("a deployment") };
+    let plan = cluster.lab(node(1)).core.plan(&name, &spec);
+    let told =
+        |plan: &SlotPlan| (plan.slot.to_string(), plan.verdicts.iter().map(|it| it.unmet.len()).collect());
+    let expected: (String, Vec<usize>) = (format!("web@{}", node(2)), vec![1, 0, 1]);
+    assert_eq!(plan.slots.iter().map(told).collect::<Vec<_>>(), [expected]);
+}
+
+#[test]
+fn a_scale_does_not_prove_a_revision() {
+    let (mut cluster, id) = (Cluster::of(1), service(1));
+    assert_eq!(spread(&mut cluster, id, image("web")), [1]);
+    let lab = cluster.lab(node(1));
+    let broken = ImageSpec { image: "/bin/broken".into(), restart: Restart::Never, ..image("web") };
+    lab.ask(Request::Update { id, spec: spec([broken]) });
+    lab.settle();
+    lab.ask(Request::Scale { id, image: "web".parse().expect("a key"), count: 2 });
+    lab.settle();
+    lab.exits(id, "web-0", 1);
+    lab.rest();
+    let record = lab.record(id);
+    assert_eq!(&*record.revision.spec.images[0].image, "/bin/web");
+    assert_eq!(lab.live(id).len(), 2, "the scale was acknowledged");
+}
+
+#[test]
+fn what_is_near_leaves_a_drained_node_together() {
+    let (mut cluster, id) = (Cluster::of(2), service(1));
+    let near = Neighbours { near: ["db".parse().expect("a key")].into(), ..Neighbours::default() };
+    let web = ImageSpec { neighbours: near, ..image("web") };
+    cluster.lab(node(1)).ask(deploy(id, [web, image("db")]));
+    cluster.pass(LONG);
+    assert_eq!(cluster.running(id), [2, 0]);
+    cluster.lab(node(1)).ask(Request::Duty(Duty::Drain));
+    cluster.pass(2 * LONG);
+    assert_eq!(cluster.running(id), [0, 2]);
 }

@@ -14,8 +14,10 @@ mod links;
 mod logs;
 mod node;
 mod patient;
+mod plan;
 mod plugin;
 mod query;
+mod remedy;
 mod revision;
 mod root;
 mod seats;
@@ -76,6 +78,7 @@ struct Works {
     journal: Apart,
     revisions: Apart,
     blueprints: Apart,
+    plans: Apart,
     gauges: Apart,
 }
 
@@ -85,6 +88,8 @@ impl Works {
             journal: Apart::new("the journal", 2, Duration::from_secs(30)),
             revisions: Apart::new("the revisions", 1, Duration::from_secs(30)),
             blueprints: Apart::new("the blueprint", 2, Duration::from_secs(30)),
+            // each keeps the node from deciding while it looks
+            plans: Apart::new("the plan", 1, Duration::from_secs(30)),
             gauges: Apart::new("the machine's state", 1, Duration::from_secs(5)),
         }
     }
@@ -153,6 +158,7 @@ routes! {
     "node" ("v1" / "nodes" / String) { GET node::show }
     "nodes" ("v1" / "nodes") { GET node::list }
     "capabilities" ("v1" / "capabilities") { DELETE capability::withdraw, GET capability::list, PUT capability::offer }
+    "plan" ("v1" / "plan") { POST plan::make }
     "events" ("v1" / "events") { GET event::list }
     "service-events" ("v1" / "service" / String / "events") { GET event::of_service }
     "service-why" ("v1" / "service" / String / "why") { GET why::tell }

@@ -190,7 +190,7 @@ pub(super) fn service_id(text: &str) -> Result<ServiceId, Problem> {
 }
 
 impl Api {
-    async fn blueprint(&self, format: Format, body: Bytes) -> Result<Blueprint, Problem> {
+    pub(super) async fn blueprint(&self, format: Format, body: Bytes) -> Result<Blueprint, Problem> {
         let parsed = if body.len() < INLINE {
             motey_blueprint::parse(format, &body)
         } else {

@@ -4,12 +4,13 @@
 use jiff::Timestamp;
 use motey_core::id::ServiceId;
 use motey_core::project::{ServiceStatus, SlotStatus, State};
-use motey_core::reason::{Code, Reason};
+use motey_core::reason::Reason;
 use motey_core::record::{Desired, ServiceRecord};
 use serde::Serialize;
 
 use super::error::{self, Problem};
 use super::links::{self, Links};
+use super::remedy::{Of, remedy};
 use super::service::service_id;
 use super::view::desired;
 use super::{Api, Call, Outcome};
@@ -208,7 +209,7 @@ fn remedies<'a>(slots: impl Iterator<Item = &'a SlotStatus>, handle: &str) -> Ve
     let mut remedies = Vec::new();
     for slot in slots {
         let Some(Reason { code, .. }) = &slot.reason else { continue };
-        let Some(mut text) = remedy(*code, handle) else { continue };
+        let Some(mut text) = remedy(*code, Of::Service(handle)) else { continue };
         if slot.state == State::Error {
             text = format!("{text}. Then `motey service start {handle}` tries again");
         }
@@ -218,50 +219,4 @@ fn remedies<'a>(slots: impl Iterator<Item = &'a SlotStatus>, handle: &str) -> Ve
         }
     }
     remedies
-}
-
-/// `None`: what is to be done is said by another reason.
-fn remedy(code: Code, handle: &str) -> Option<String> {
-    Some(match code {
-        Code::WaitingCapability => "a node has to offer what is missing: plug it in, install the plugin that reports it, \
-            or `motey capability add NAME`; `motey capability list` shows what there is, and what is left of it"
-            .to_owned(),
-        Code::WaitingEngine => "a plugin has to bring the engine: `motey plugin list` shows which are here, and why one \
-            is not in use"
-            .to_owned(),
-        Code::WaitingAdmission => "nothing has to be done: it is offered again within seconds".to_owned(),
-        Code::WaitingNode => "a node has to be heard again, or `motey node forget NODE` gives up one that is gone for \
-            good; one that is cordoned or draining takes on again after `motey node uncordon`"
-            .to_owned(),
-        Code::WaitingDependency => "the image that it waits for has to come so far; where that one has a reason, that is \
-            the one to look at"
-            .to_owned(),
-        Code::RestartBackoff | Code::ExitCode | Code::ExitSignal => {
-            format!("`motey service logs {handle}` shows what it wrote before it ended")
-        }
-        Code::ExitOom => format!(
-            "it has to use less memory, or may need more: `motey service logs {handle}` shows what it did"
-        ),
-        Code::EngineDown => "the engine has to answer again: `motey node show` says what is wrong with it; what runs \
-            goes on meanwhile"
-            .to_owned(),
-        Code::EngineFailed => format!("`motey service events {handle}` shows every failure in the engine's words"),
-        Code::EngineInvalid | Code::EngineUnsupported => format!(
-            "the blueprint has to ask for something that the engine can do: `motey service rm {handle}`, mend it, and \
-             apply it again"
-        ),
-        Code::ImageNotFound => "the image has to be where the engine looks for it, under the blueprint's name".to_owned(),
-        Code::SiblingFailed => return None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_reason_has_a_remedy_or_another_that_has() {
-        let without: Vec<_> = Code::ALL.iter().filter(|code| remedy(**code, "x").is_none()).collect();
-        assert_eq!(without, [&Code::SiblingFailed]);
-    }
 }

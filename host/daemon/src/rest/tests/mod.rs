@@ -7,6 +7,7 @@ mod doors;
 mod fixture;
 mod gate;
 mod nodes;
+mod plan;
 mod revisions;
 mod services;
 mod table;
