@@ -44,9 +44,17 @@ fn deploy(node: &NodeUnderTest, blueprint: &str) -> String {
     id
 }
 
-/// The programs by their instance.
+/// The programs by their instance. A shell that has not become its program yet is waited for.
+#[track_caller]
 fn by_instance(node: &NodeUnderTest) -> BTreeMap<String, Process> {
-    node.programs().into_iter().filter_map(|it| Some((it.instance()?.to_owned(), it))).collect()
+    let programs = wait_for(SOON, || {
+        let programs = node.programs();
+        match programs.iter().find(|it| it.arguments.first().is_some_and(|program| program == "/bin/sh")) {
+            None => Ok(programs),
+            Some(shell) => Err(format!("every shell has become its program; there is {shell:?}")),
+        }
+    });
+    programs.into_iter().filter_map(|it| Some((it.instance()?.to_owned(), it))).collect()
 }
 
 /// Every instance in the answer about a service.
@@ -148,6 +156,11 @@ fn an_instance_that_dies_is_started_again() {
     let service = node.wait_state(&id, "RUNNING");
     let restarts: u64 = instances(&service).iter().filter_map(|it| it["restarts"].as_u64()).sum();
     assert_eq!(restarts, 1, "{service:#}");
+    let now = by_instance(&node);
+    for it in instances(&service) {
+        let name = it["name"].as_str().expect("what runs has a name");
+        assert_eq!(it["pid"], now[name].pid, "{service:#}");
+    }
 }
 
 #[test]

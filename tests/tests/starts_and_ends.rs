@@ -57,6 +57,37 @@ fn a_second_node_on_the_same_state_is_refused_and_the_first_goes_on() {
     deploy(&node, &sleepers(&node, &node.unique("still"), 1));
 }
 
+/// A library that ends the process with 77 from its destructor, as one whose threads are still at work may crash there.
+const LAST_WORD: &str =
+    "#include <unistd.h>\n__attribute__((destructor)) static void last(void) { _exit(77); }\n";
+
+#[test]
+fn a_node_ends_without_what_foreign_libraries_do_at_an_exit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (source, library) = (folder.path().join("last.c"), folder.path().join("liblast.so"));
+    fs::write(&source, LAST_WORD).expect("a file");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
+    assert!(built.expect("a C compiler, which the node's own database needs as well").success());
+    let preload = library.to_str().expect("text");
+    let ordinary = Command::new("true").env("LD_PRELOAD", preload).status().expect("it starts");
+    assert_eq!(ordinary.code(), Some(77), "the library has the last word in other programs");
+
+    let mut node = NodeUnderTest::builder().plugins(&["mock"]).variable("LD_PRELOAD", preload).start();
+    node.wait_engine("mock");
+    let id = deploy(
+        &node,
+        &format!("service_name: {}\nimages: [{{ name: any, engine: mock }}]\n", node.unique("kept")),
+    );
+    node.wait_state(&id, "RUNNING");
+    assert_eq!(node.stop().code(), Some(0));
+    assert!(
+        !node.state_dir().join("motey.db-wal").metadata().is_ok_and(|wal| wal.len() > 0),
+        "all is in one file"
+    );
+    node.start();
+    node.wait_state(&id, "RUNNING");
+}
+
 #[test]
 fn a_node_killed_before_it_is_ready_starts_the_next_time() {
     let mut node = NodeUnderTest::builder().plugins(&["process"]).prepare();

@@ -181,7 +181,7 @@ fn a_cordon_is_kept_over_a_restart_and_lets_alone_what_runs() {
     node.restart();
     node.wait_engine("mock");
     let waiting = node.http().deploy(&mocked(&node.unique("new"), 1, "app:1")).expect(201).json();
-    assert_eq!((&waiting["state"], &waiting["reason"]), (&json!("INITIAL"), &json!("waiting.admission")));
+    assert_eq!((&waiting["state"], &waiting["reason"]), (&json!("INITIAL"), &json!("waiting.node")));
     assert!(waiting["state_message"].as_str().is_some_and(|it| it.contains("cordoned")), "{waiting:#}");
     assert_eq!(settled(&node, &id, 1, "app:1"), before);
 

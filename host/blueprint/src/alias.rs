@@ -38,6 +38,7 @@ const TERMINAL: Cannot = "attach a terminal or an input to an instance";
 const ALIASES: &[(Level, Word)] = &[
     (Level::Service, Word { name: "node_type", meaning: Meaning::NoEffect(Shape::Text) }),
     (Level::Capability, Word { name: "capability_type", meaning: Meaning::As("type") }),
+    (Level::Offer, Word { name: "type", meaning: Meaning::As("capability_type") }),
     image("restart_policy", Meaning::Instead("`restart: always`, `on-failure` or `never`")),
     // how docker-py's caller waits and cleans up
     docker("name", Meaning::As("name")),

@@ -122,7 +122,7 @@ fn unknown(entry: &Entry, at: &At<'_>, level: Level, report: &mut Report<'_>) ->
         return None;
     }
     let known = level.words().iter().map(|word| word.name);
-    let home = Level::home_of(key);
+    let home = level.home_of(key);
     let meant = if home.is_none() { nearest(key, known) } else { None };
     let advice = if let Some(home) = home {
         format!("it belongs {}", home.place())

@@ -22,6 +22,8 @@ mod native;
 mod nearest;
 mod need;
 mod neighbours;
+mod offer;
+mod order;
 mod parameters;
 mod path;
 mod position;
@@ -41,6 +43,7 @@ pub use bounds::MAX_BYTES;
 pub use diagnostic::{Diagnostic, DiagnosticKind, Diagnostics};
 pub use motey_core::spec::Format;
 pub use need::read_amount;
+pub use offer::{MAX_PROPERTIES, MAX_PROPERTY, offers, withdrawals};
 pub use parameters::STOP_SIGNALS;
 
 use report::Report;

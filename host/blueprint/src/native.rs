@@ -12,18 +12,24 @@ use crate::diagnostic::DiagnosticKind as Kind;
 use crate::fields::Fields;
 use crate::key::{self, Keys};
 use crate::neighbours::Named;
+use crate::order::First;
 use crate::path::quoted;
 use crate::read::{At, is_null};
 use crate::report::Report;
 use crate::schema::Level;
 use crate::tree::{Node, Value};
-use crate::{need, neighbours, parameters};
+use crate::{need, neighbours, order, parameters};
 
 /// Characters of an image's name.
 const LONGEST_NAME: usize = 1024;
 
 const RESTARTS: &[(&str, Restart)] =
     &[("always", Restart::Always), ("on-failure", Restart::OnFailure), ("never", Restart::Never)];
+
+const RUNS: &[(&str, Run)] = &[("service", Run::Service), ("job", Run::Job)];
+
+/// As `replicas`, what has a slot on every node.
+const EVERY_NODE: &str = "every-node";
 
 /// Reads the whole blueprint; without a result only when a mistake was noted.
 pub(crate) fn service(
@@ -62,11 +68,18 @@ struct Draft<'n> {
     base: String,
     image: String,
     engines: Vec<EngineName>,
-    replicas: u16,
+    replicas: Replicas,
     need: Need,
     params: Params,
+    run: Run,
     restart: Restart,
+    mentions: Mentions<'n>,
+}
+
+/// What an image says of others.
+struct Mentions<'n> {
     neighbours: Named<'n>,
+    firsts: Vec<First<'n>>,
 }
 
 fn images(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Arc<ImageSpec>>> {
@@ -80,7 +93,7 @@ fn images(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Arc<ImageSpec>>> {
     let drafts: Vec<Option<Draft<'_>>> =
         at.each(list).map(|entry| image(entry, &mut keys, &mut users, report)).collect();
     let drafts = drafts.into_iter().collect::<Option<Vec<_>>>()?;
-    let slots: usize = drafts.iter().map(|draft| usize::from(draft.replicas)).sum();
+    let slots: usize = drafts.iter().map(|draft| slots_of(draft.replicas)).sum();
     if slots > MAX_SLOTS {
         let message = format!(
             "the images have {slots} replicas together and {MAX_SLOTS} are allowed: split the service"
@@ -89,13 +102,25 @@ fn images(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Arc<ImageSpec>>> {
         return None;
     }
     let finished: Option<Vec<_>> = drafts.into_iter().map(|draft| finished(draft, &mut keys)).collect();
-    let (mut images, named): (Vec<ImageSpec>, Vec<Named<'_>>) = finished?.into_iter().unzip();
-    neighbours::resolve(&mut images, &named, report)?;
+    let (mut images, mentions): (Vec<ImageSpec>, Vec<Mentions<'_>>) = finished?.into_iter().unzip();
+    let neighbours: Vec<_> = mentions.iter().map(|mentions| &mentions.neighbours).collect();
+    let firsts: Vec<_> = mentions.iter().map(|mentions| &mentions.firsts).collect();
+    let placed = neighbours::resolve(&mut images, &neighbours, report);
+    let ordered = order::resolve(&mut images, &firsts, report);
+    placed.and(ordered)?;
     Some(images.into_iter().map(Arc::new).collect())
 }
 
-fn finished<'n>(draft: Draft<'n>, keys: &mut Keys) -> Option<(ImageSpec, Named<'n>)> {
-    let Draft { key, base, image, engines, replicas, need, params, restart, neighbours } = draft;
+/// Those that are there wherever it is placed.
+fn slots_of(replicas: Replicas) -> usize {
+    match replicas {
+        Replicas::Count(count) => usize::from(count),
+        Replicas::EveryNode => 0,
+    }
+}
+
+fn finished<'n>(draft: Draft<'n>, keys: &mut Keys) -> Option<(ImageSpec, Mentions<'n>)> {
+    let Draft { key, base, image, engines, replicas, need, params, run, restart, mentions } = draft;
     let key = match key {
         Some(key) => key,
         None => keys.derive(&base)?,
@@ -104,15 +129,15 @@ fn finished<'n>(draft: Draft<'n>, keys: &mut Keys) -> Option<(ImageSpec, Named<'
         key,
         image,
         engines,
-        replicas: Replicas::Count(replicas),
+        replicas,
         need: need.into(),
         params,
-        run: Run::Service,
+        run,
         after: Vec::new(),
         restart,
         neighbours: Neighbours::default(),
     };
-    Some((spec, neighbours))
+    Some((spec, mentions))
 }
 
 fn image<'n>(
@@ -127,17 +152,19 @@ fn image<'n>(
     let key =
         fields.get("key").map_or(Some(None), |at| chosen_key(at, &place, keys, users, report).map(Some));
     let engines = fields.get("engine").map_or(Some(Vec::new()), |at| engines(at, report));
-    let replicas = fields.get("replicas").map_or(Some(1), |at| replicas(at, report));
+    let replicas = fields.get("replicas").map_or(Some(Replicas::Count(1)), |at| replicas(at, report));
     let need = fields.get("capabilities").map_or(Some(Need::nothing()), |at| need::read(at, report));
-    let restart = fields.get("restart").map_or(Some(Restart::default()), |at| report.choice(at, RESTARTS));
+    let life = life(&fields, report);
     let neighbours = neighbours::read(&fields, report);
+    let firsts = order::read(&fields, report);
     let parameters = match fields.get("parameters") {
         Some(at) => parameters::read(at, report),
         None => Some(parameters::Parameters::default()),
     };
     let (image, key, parameters) = (image?, key?, parameters?);
     let base = key::base(parameters.container_name.as_deref().unwrap_or(&image));
-    let (engines, replicas, need, restart) = (engines?, replicas?, need?, restart?);
+    let (engines, replicas, need, (run, restart)) = (engines?, replicas?, need?, life?);
+    let mentions = Mentions { neighbours: neighbours?, firsts: firsts? };
     Some(Draft {
         key,
         base,
@@ -146,9 +173,27 @@ fn image<'n>(
         replicas,
         need,
         params: parameters.params,
+        run,
         restart,
-        neighbours: neighbours?,
+        mentions,
     })
+}
+
+/// Whether it runs for ever or to its end, and when it is started again.
+fn life(fields: &Fields<'_>, report: &mut Report<'_>) -> Option<(Run, Restart)> {
+    let run = fields.get("run").map_or(Some(Run::default()), |at| report.choice(at, RUNS));
+    let restart = fields.get("restart").map(|at| (at, report.choice(at, RESTARTS)));
+    match (run?, restart) {
+        (Run::Service, None) => Some((Run::Service, Restart::default())),
+        (Run::Job, None) => Some((Run::Job, Restart::OnFailure)),
+        (Run::Job, Some((at, Some(Restart::Always)))) => {
+            let message = "a job that has done its work is not started again: write `on-failure` or `never`, or leave \
+                `restart` out";
+            report.refuse(Kind::Value, at, message);
+            None
+        }
+        (run, Some((_, restart))) => Some((run, restart?)),
+    }
 }
 
 fn image_name(at: &At<'_>, report: &mut Report<'_>) -> Option<String> {
@@ -213,21 +258,18 @@ fn engine(at: &At<'_>, report: &mut Report<'_>) -> Option<EngineName> {
     report.checked(at, Kind::Value, EngineName::new(&text))
 }
 
-fn replicas(at: &At<'_>, report: &mut Report<'_>) -> Option<u16> {
-    if matches!(&at.node.value, Value::Scalar(scalar) if scalar.text == "every-node") {
-        let message =
-            "`every-node` is not built yet: this version cannot run an image on each node, only a number";
-        report.refuse(Kind::Unsupported, at, message);
-        return None;
+fn replicas(at: &At<'_>, report: &mut Report<'_>) -> Option<Replicas> {
+    if matches!(&at.node.value, Value::Scalar(scalar) if scalar.text == EVERY_NODE) {
+        return Some(Replicas::EveryNode);
     }
     let count = report.whole(at)?;
     if !(1..=u64::from(MAX_REPLICAS)).contains(&count) {
         report.refuse(
             Kind::Value,
             at,
-            format!("{count} replicas are not possible: write 1 to {MAX_REPLICAS}"),
+            format!("{count} replicas are not possible: write 1 to {MAX_REPLICAS}, or `{EVERY_NODE}`"),
         );
         return None;
     }
-    u16::try_from(count).ok()
+    u16::try_from(count).ok().map(Replicas::Count)
 }

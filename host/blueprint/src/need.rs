@@ -19,6 +19,9 @@ use crate::units;
 /// Characters of a name, a type or a property.
 const LONGEST: usize = 128;
 
+/// What such a name is.
+pub(crate) const WORD: &str = "1 to 128 characters, no control characters, no spaces around it";
+
 /// Lists of needs inside one another.
 const DEEPEST: usize = 8;
 
@@ -190,20 +193,23 @@ impl Reader<'_, '_> {
     }
 }
 
-fn word(at: &At<'_>, report: &mut Report<'_>) -> Option<String> {
+pub(crate) fn word(at: &At<'_>, report: &mut Report<'_>) -> Option<String> {
     let text = report.text(at)?;
-    let fits = (1..=LONGEST).contains(&text.chars().count())
-        && !text.chars().any(char::is_control)
-        && text.trim() == text;
+    let fits = is_word(&text);
     if !fits {
-        let rule = format!("1 to {LONGEST} characters, no control characters, no spaces around it");
         report.refuse(
             Kind::Value,
             at,
-            format!("{} is not a valid capability or type: {rule}", quoted(&text)),
+            format!("{} is not a valid capability or type: {WORD}", quoted(&text)),
         );
     }
     fits.then_some(text)
+}
+
+pub(crate) fn is_word(text: &str) -> bool {
+    (1..=LONGEST).contains(&text.chars().count())
+        && !text.chars().any(char::is_control)
+        && text.trim() == text
 }
 
 /// An amount of this capability as people write it, in its base unit: bytes, millicores, pieces.

@@ -3,10 +3,10 @@
 //! An image may be named before it is described, and keys may come from names: so the keys are read first, and
 //! looked up when all images are known.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use motey_core::id::ImageKey;
-use motey_core::spec::ImageSpec;
+use motey_core::spec::{ImageSpec, Replicas};
 
 use crate::diagnostic::DiagnosticKind as Kind;
 use crate::fields::Fields;
@@ -49,7 +49,8 @@ fn read_keys<'n>(at: &At<'n>, report: &mut Report<'_>) -> Option<Vec<(ImageKey, 
     keys
 }
 
-fn read_key(at: &At<'_>, report: &mut Report<'_>) -> Option<ImageKey> {
+/// The key of an image.
+pub(crate) fn read_key(at: &At<'_>, report: &mut Report<'_>) -> Option<ImageKey> {
     if at.as_map().is_some() {
         return report.wrong_type(at, "an image's key or a list of them");
     }
@@ -58,12 +59,13 @@ fn read_key(at: &At<'_>, report: &mut Report<'_>) -> Option<ImageKey> {
 }
 
 /// Gives every image the neighbours that it names; `None` when one of them cannot be.
-pub(crate) fn resolve(images: &mut [ImageSpec], named: &[Named<'_>], report: &mut Report<'_>) -> Option<()> {
-    let known: BTreeSet<ImageKey> = images.iter().map(|image| image.key.clone()).collect();
+pub(crate) fn resolve(images: &mut [ImageSpec], named: &[&Named<'_>], report: &mut Report<'_>) -> Option<()> {
+    let known: BTreeMap<ImageKey, Replicas> =
+        images.iter().map(|image| (image.key.clone(), image.replicas)).collect();
     let mut whole = true;
     for (image, named) in images.iter_mut().zip(named) {
         for (key, at) in named.near.iter().chain(&named.apart) {
-            whole &= is_known(key, &known, at, report);
+            whole &= is_known(key, &known, at, report) && is_counted(image, key, known[key], at, report);
         }
         for (key, at) in &named.near {
             let wrong = match named.apart.iter().any(|(apart, _)| apart == key) {
@@ -80,14 +82,40 @@ pub(crate) fn resolve(images: &mut [ImageSpec], named: &[Named<'_>], report: &mu
     whole.then_some(())
 }
 
-fn is_known(key: &ImageKey, known: &BTreeSet<ImageKey>, at: &At<'_>, report: &mut Report<'_>) -> bool {
-    if known.contains(key) {
+/// Whether the service has an image of that key, as it must.
+pub(crate) fn is_known<T>(
+    key: &ImageKey,
+    known: &BTreeMap<ImageKey, T>,
+    at: &At<'_>,
+    report: &mut Report<'_>,
+) -> bool {
+    if known.contains_key(key) {
         return true;
     }
-    let advice = match nearest(key.as_str(), known.iter().map(ImageKey::as_str)) {
+    let advice = match nearest(key.as_str(), known.keys().map(ImageKey::as_str)) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => "name the `key` of another image".to_owned(),
     };
     report.refuse(Kind::Unknown, at, format!("the service has no image `{key}`: {advice}"));
+    false
+}
+
+/// Whether both have a number of slots, as neighbours must.
+fn is_counted(
+    image: &ImageSpec,
+    key: &ImageKey,
+    replicas: Replicas,
+    at: &At<'_>,
+    report: &mut Report<'_>,
+) -> bool {
+    let everywhere = match (image.replicas, replicas) {
+        (Replicas::EveryNode, _) => &image.key,
+        (_, Replicas::EveryNode) => key,
+        _ => return true,
+    };
+    let message = format!(
+        "`{everywhere}` has a slot on every node: this version cannot place others by it, or it by others"
+    );
+    report.refuse(Kind::Unsupported, at, message);
     false
 }

@@ -14,6 +14,8 @@ pub(crate) enum Level {
     Capability,
     /// What a property of a capability must be.
     Test,
+    /// An entry of what a node is given.
+    Offer,
 }
 
 /// A key, and what becomes of it.
@@ -64,6 +66,7 @@ impl Level {
             Self::Parameters => PARAMETERS,
             Self::Capability => CAPABILITY,
             Self::Test => TEST,
+            Self::Offer => OFFER,
         }
     }
 
@@ -81,14 +84,16 @@ impl Level {
             Self::Parameters => "under `parameters`",
             Self::Capability => "in an entry of `capabilities`",
             Self::Test => "in a comparison",
+            Self::Offer => "in an entry",
         }
     }
 
-    /// Another level that has this key.
-    pub(crate) fn home_of(key: &str) -> Option<Self> {
+    /// Another level of the same language that has this key.
+    pub(crate) fn home_of(self, key: &str) -> Option<Self> {
+        let of_a_blueprint = self != Self::Offer;
         [Self::Service, Self::Image, Self::Parameters]
             .into_iter()
-            .find(|level| level.words().iter().any(|word| word.name == key))
+            .find(|level| of_a_blueprint && level.words().iter().any(|word| word.name == key))
     }
 }
 
@@ -123,14 +128,8 @@ const IMAGE: &[Word] = &[
     now("restart"),
     now("near"),
     now("apart"),
-    Word {
-        name: "run",
-        meaning: Meaning::OnlyDefault {
-            default: Some("service"),
-            others: &["job"],
-            cannot: "run an image to its end; `restart: on-failure` comes closest",
-        },
-    },
+    now("run"),
+    now("depends_on"),
     Word {
         name: "on_capability_loss",
         meaning: Meaning::OnlyDefault {
@@ -140,7 +139,6 @@ const IMAGE: &[Word] = &[
         },
     },
     later("uses", Shape::List, "connect images with each other"),
-    later("depends_on", Shape::ListOrMap, "start images in an order"),
     later("health", Shape::Map, "check whether an instance is healthy"),
 ];
 
@@ -193,4 +191,13 @@ const TEST: &[Word] = &[
     now("in"),
     now("matches"),
     now("version"),
+];
+
+const OFFER: &[Word] = &[
+    now("capability"),
+    now("capability_type"),
+    now("unit"),
+    now("exclusive"),
+    now("amount"),
+    now("properties"),
 ];

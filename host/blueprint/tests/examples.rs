@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use motey_blueprint::{Blueprint, parse};
-use motey_core::spec::{Format, Replicas};
+use motey_core::spec::{Format, Ready, Replicas, Run};
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -31,6 +31,12 @@ fn the_examples_show_what_their_names_say() {
     assert_eq!(read("hello.yaml").spec.images[0].engines[0].as_str(), "process");
     assert_eq!(read("two-images.yaml").spec.images.len(), 2);
     assert_eq!(read("replicas.yaml").spec.images[0].replicas, Replicas::Count(3));
+    assert_eq!(read("every-node.yaml").spec.images[0].replicas, Replicas::EveryNode);
+    assert_eq!(read("job.yaml").spec.images[0].run, Run::Job);
+    let in_order = read("in-order.yaml").spec;
+    let after: Vec<_> =
+        in_order.images.iter().flat_map(|image| &image.after).map(|(_, ready)| *ready).collect();
+    assert_eq!(after, [Ready::Healthy, Ready::Completed]);
     let thesis = read("thesis-2017.yaml");
     assert_eq!(thesis.name.as_str(), "quality-control");
     assert_eq!(thesis.spec.images[0].key.as_str(), "collector");

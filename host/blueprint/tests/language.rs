@@ -1,9 +1,10 @@
 //! What a blueprint means when nothing is wrong with it.
 
 use motey_blueprint::{Blueprint, parse};
+use motey_core::id::ImageKey;
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart,
-    StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Ready, Replicas, Requirement, Restart,
+    Run, StopRule, Take, Test,
 };
 
 fn yaml(text: &str) -> Blueprint {
@@ -74,6 +75,8 @@ images:
             working_dir: Some("/srv".into()),
             stop: StopRule { signal: Some("SIGINT".into()), grace: 120_000 },
         },
+        run: Run::Service,
+        after: vec![],
         restart: Restart::OnFailure,
         neighbours: Neighbours::default(),
     };
@@ -290,4 +293,43 @@ fn a_byte_order_mark_and_foreign_line_ends_change_nothing_but_the_source() {
     let windows = yaml("\u{FEFF}service_name: x\r\nimages:\r\n  - name: a\r\n");
     assert_eq!(plain.spec.images, windows.spec.images);
     assert!(windows.spec.source.text.starts_with('\u{FEFF}'));
+}
+
+#[test]
+fn jobs_order_and_every_node() {
+    let spec = yaml(
+        "
+service_name: x
+images:
+  - {name: web, depends_on: {db: healthy, fill: completed, agent: started}}
+  - {name: db, run: service}
+  - {name: fill, run: job, depends_on: [db]}
+  - {name: once, run: job, restart: never}
+  - {name: agent, replicas: every-node}
+",
+    )
+    .spec;
+    let key = |text: &str| text.parse::<ImageKey>().expect("a key");
+    let after =
+        [(key("db"), Ready::Healthy), (key("fill"), Ready::Completed), (key("agent"), Ready::Started)];
+    assert_eq!(spec.images[0].after, after);
+    assert_eq!(spec.images[2].after, [(key("db"), Ready::Started)]);
+    let lives: Vec<_> = spec.images.iter().map(|image| (image.run, image.restart)).collect();
+    let service = (Run::Service, Restart::Always);
+    assert_eq!(
+        lives,
+        [service, service, (Run::Job, Restart::OnFailure), (Run::Job, Restart::Never), service]
+    );
+    assert_eq!(spec.images[4].replicas, Replicas::EveryNode);
+}
+
+/// The order is found without going deep.
+#[test]
+fn a_long_line_of_images_is_read() {
+    let image = |n: usize| match n {
+        0 => "  - {name: i0}\n".to_owned(),
+        n => format!("  - {{name: i{n}, depends_on: [i{}]}}\n", n - 1),
+    };
+    let images: String = (0..5_000).rev().map(image).collect();
+    assert_eq!(yaml(&format!("service_name: x\nimages:\n{images}")).spec.images.len(), 5_000);
 }

@@ -2,6 +2,7 @@
 //! client and a newer daemon understand each other.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::exit::Code;
 
@@ -34,9 +35,11 @@ impl Problem {
     pub fn code(&self) -> Code {
         match (self.kind(), self.status) {
             ("unplaceable", _) => Code::NoNodeFits,
-            ("unknown-service" | "unknown-node" | "unknown-image" | "no-instance" | "deleted", _) => {
-                Code::NotFound
-            }
+            (
+                "unknown-service" | "unknown-node" | "unknown-image" | "unknown-revision" | "no-instance"
+                | "deleted",
+                _,
+            ) => Code::NotFound,
             (_, 408 | 504) => Code::TimedOut,
             _ => Code::Failed,
         }
@@ -84,9 +87,33 @@ pub struct Image {
     pub state: String,
     pub state_message: Option<String>,
     pub reason: Option<String>,
-    pub replicas: u64,
+    pub replicas: Replicas,
     pub running: u64,
     pub instances: Vec<Instance>,
+}
+
+/// A number, or a word where there is none: `every-node`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum Replicas {
+    Count(u64),
+    Unnumbered(IgnoredAny),
+}
+
+impl Default for Replicas {
+    fn default() -> Self {
+        Self::Count(0)
+    }
+}
+
+impl Image {
+    /// How many slots it has now.
+    pub fn slots(&self) -> u64 {
+        match self.replicas {
+            Replicas::Count(count) => count,
+            Replicas::Unnumbered(_) => self.instances.len() as u64,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -99,6 +126,7 @@ pub struct Instance {
     pub reason: Option<String>,
     pub node: Option<String>,
     pub engine: Option<String>,
+    pub pid: Option<u32>,
     pub fence: Option<String>,
     pub restarts: u64,
 }
@@ -109,6 +137,7 @@ pub struct Event {
     pub seq: u64,
     pub at: String,
     pub service: String,
+    pub service_name: Option<String>,
     pub slot: Option<String>,
     pub kind: String,
     pub text: String,

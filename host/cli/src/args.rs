@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use motey_daemon::config::{NotASpan, Span};
+use serde_json::Value;
 use uuid::Uuid;
 
 /// Runs services on the nodes of a fog: this one binary is the daemon and its client.
@@ -24,7 +25,7 @@ Exit codes:
   0  it is as was asked
   1  it failed, or what was asked for is wrong
   2  the command line is wrong
-  3  no such service, node or plugin
+  3  no such service, node, plugin or added capability
   4  no node fits (apply --must-fit)
   5  no daemon answers
   6  it did not come about in time; nothing was undone
@@ -53,6 +54,15 @@ code 130), the service goes on. Applying the same file again changes nothing.
 Examples:
   motey apply -f quality.yaml
   sed s/LINE/7/ template.yaml | motey apply -f - --timeout 5m";
+
+const ADD_HELP: &str = "\
+What waits for it starts at once; the node keeps it over restarts. Adding the same again changes nothing, adding it
+otherwise replaces it.
+
+Examples:
+  motey capability add zigbee
+  motey capability add camera --exclusive --unit 1-4.2 --property resolution=1080
+  motey capability add seats --type licence --amount 12";
 
 /// Which daemon is meant, and its configuration.
 #[derive(Clone, Debug, Default, Args)]
@@ -208,12 +218,18 @@ pub enum Service {
     List(Shown),
     /// Show one service with its images and instances
     Show(One),
+    /// Tell why a service is as it is: what is wanted, what each slot does, what happened, what would mend it
+    Why(One),
     /// Print what a service's instances wrote
     Logs(Logs),
     /// Show what was decided about a service
     Events(ServiceEvents),
     /// Print the blueprint as it was sent
     Blueprint(Named),
+    /// List what it was made of, the newest first
+    Revisions(One),
+    /// Update it to what it was made of before
+    Rollback(Rollback),
     /// Stop every instance and keep the service
     Stop(Change),
     /// Start a stopped service
@@ -246,6 +262,17 @@ pub struct One {
 pub struct Change {
     #[command(flatten)]
     pub named: Named,
+    #[command(flatten)]
+    pub wait: Wait,
+}
+
+#[derive(Debug, Args)]
+pub struct Rollback {
+    #[command(flatten)]
+    pub named: Named,
+    /// The revision to go back to, in place of the last one with another blueprint
+    #[arg(long, value_name = "N")]
+    pub to: Option<u32>,
     #[command(flatten)]
     pub wait: Wait,
 }
@@ -288,9 +315,9 @@ pub struct Logs {
     /// Only of this image
     #[arg(long, value_name = "KEY")]
     pub image: Option<String>,
-    /// Only of the slot with this number
-    #[arg(long, value_name = "N")]
-    pub slot: Option<u16>,
+    /// Only of the slot with this number, or on the node with this id
+    #[arg(long, value_name = "N|NODE")]
+    pub slot: Option<String>,
     /// Go on with what is written from now on
     #[arg(short, long)]
     pub follow: bool,
@@ -326,6 +353,62 @@ pub struct Events {
 pub enum Capability {
     /// List capabilities and what is left of them
     List(Shown),
+    /// Give the node something to offer that no plugin reports
+    #[command(after_help = ADD_HELP)]
+    Add(CapabilityAdd),
+    /// Take back what was given with add; what runs with it goes on
+    Remove(CapabilityRemove),
+}
+
+#[derive(Debug, Args)]
+pub struct CapabilityAdd {
+    /// How blueprints ask for it
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// What it is: hardware, software, protocol, licence, ...
+    #[arg(long = "type", value_name = "TYPE", default_value = "hardware")]
+    pub kind: String,
+    /// Tells two equal ones apart, such as a serial number
+    #[arg(long, value_name = "UNIT")]
+    pub unit: Option<String>,
+    /// One instance at a time
+    #[arg(long, conflicts_with = "amount")]
+    pub exclusive: bool,
+    /// Taken in parts: bytes of memory and disk such as 512MB, cores of cpu such as 0.5, else a number
+    #[arg(long, value_name = "AMOUNT")]
+    pub amount: Option<String>,
+    /// What can be known of it, such as channels=16; may be repeated
+    #[arg(long = "property", value_name = "NAME=VALUE", value_parser = Property::from_str)]
+    pub properties: Vec<Property>,
+}
+
+#[derive(Debug, Args)]
+pub struct CapabilityRemove {
+    /// How blueprints ask for it
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The unit it was added with
+    #[arg(long, value_name = "UNIT")]
+    pub unit: Option<String>,
+}
+
+/// `NAME=VALUE`: `true`, `false` and whole numbers are what they look like, everything else and what stands in double
+/// quotes is text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Property {
+    pub name: String,
+    pub value: Value,
+}
+
+impl FromStr for Property {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').ok_or("it should look like channels=16")?;
+        let plain = |value: &Value| value.is_boolean() || value.is_i64() || value.is_string();
+        let value = serde_json::from_str(value).ok().filter(plain).unwrap_or_else(|| value.into());
+        Ok(Self { name: name.to_owned(), value })
+    }
 }
 
 #[derive(Debug, Subcommand)]

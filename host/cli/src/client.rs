@@ -136,6 +136,12 @@ impl Client {
         self.json(Method::DELETE, path, None).await
     }
 
+    /// The answer of a change, as JSON; nothing when it was so already.
+    pub async fn change(&self, method: Method, path: &str, body: Sent) -> Result<Option<Value>, ClientError> {
+        let answer = self.json(method, path, Some(body)).await?;
+        Ok(Some(answer).filter(|answer| !answer.is_null()))
+    }
+
     /// The answer of a GET, as it is.
     pub async fn bytes(&self, path: &str) -> Result<Bytes, ClientError> {
         let what = format!("GET {path}");
@@ -182,7 +188,7 @@ impl Client {
         let broken = |source| ClientError::Broken { what: what.clone(), source };
         let mut sender = self.connect(&what).await?;
         let response = sender.send_request(self.request(method, path, body)?).await.map_err(broken)?;
-        if response.status().is_success() {
+        if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
             return Ok(response);
         }
         let status = response.status();

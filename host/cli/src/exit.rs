@@ -1,6 +1,6 @@
 //! What the program ends with: the exit codes, and which failure has which.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,6 +39,14 @@ impl From<Code> for ExitCode {
     }
 }
 
+/// Ends the process here. The plugins' libraries are not asked: threads of theirs may be at work, and what a library does
+/// when a process ends in the ordinary way (exit handlers, destructors) could crash or wait for ever.
+pub fn at_once(code: Code) -> ! {
+    // standard error has no buffer
+    drop(io::stdout().flush());
+    signal_hook::low_level::exit(i32::from(code as u8))
+}
+
 /// Why a verb did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -57,6 +65,13 @@ pub enum Failure {
     Blueprint(String),
     #[error("no {kind} is called {name:?}; `motey {kind} list` shows them all")]
     NotFound { kind: &'static str, name: String },
+    #[error(
+        "nobody gave {name} to this node; what plugins report stays as it is: `motey capability list` shows the source of each"
+    )]
+    NotGiven { name: String },
+    /// The daemon's words for what is wrong with it.
+    #[error("{0}")]
+    Capability(String),
     #[error("{count} services are called {name:?}; give one of their ids instead:\n{ids}", count = ids.len(), ids = lines(ids))]
     Ambiguous { name: String, ids: Vec<String> },
     #[error(
@@ -80,6 +95,10 @@ pub enum Failure {
     Waits { id: String, message: String },
     #[error("the service has several images; say which one: {}", choices(service, images, *replicas))]
     WhichImage { service: String, images: Vec<String>, replicas: u16 },
+    #[error(
+        "the node has stopped, or does not answer any more; services go on without it: follow again once it is back"
+    )]
+    NodeLeft,
     #[error("the output cannot be written: {0}")]
     Output(#[from] io::Error),
 }
@@ -89,7 +108,8 @@ impl Failure {
     pub fn code(&self) -> Code {
         match self {
             Self::Client(error) => error.code(),
-            Self::NotFound { .. } => Code::NotFound,
+            Self::NotFound { .. } | Self::NotGiven { .. } => Code::NotFound,
+            Self::NodeLeft => Code::Unreachable,
             Self::TimedOut { .. } => Code::TimedOut,
             Self::Interrupted { .. } => Code::Interrupted,
             Self::Waits { .. } => Code::NoNodeFits,

@@ -39,15 +39,20 @@ fn main() -> ExitCode {
 fn act() -> ExitCode {
     let cli = Cli::parse().checked().unwrap_or_else(|error| error.exit());
     let done = match cli.verb {
-        Verb::Run(args) => run::run(&cli.global, &args),
+        Verb::Run(args) => exit::at_once(told(run::run(&cli.global, &args))),
         Verb::Client(verb) => verbs::ask(&cli.global, verb),
         Verb::Blueprint(args::Blueprint::Validate(args)) => verbs::blueprint::validate(&args),
         Verb::Config(args::Config::Show(shown)) => verbs::config::show(&cli.global, shown),
         Verb::Config(args::Config::Check) => verbs::config::check(&cli.global),
     };
+    told(done).into()
+}
+
+/// Tells a person what went wrong.
+fn told(done: Result<(), Failure>) -> Code {
     match done {
-        Ok(()) => Code::Ok.into(),
-        Err(failure) if failure.is_broken_pipe() => Code::Ok.into(),
+        Ok(()) => Code::Ok,
+        Err(failure) if failure.is_broken_pipe() => Code::Ok,
         // these name the file themselves, in the form that editors read
         Err(Failure::Blueprint(mistakes)) => failed(&mistakes, Code::Failed),
         // what the person did is no error
@@ -56,8 +61,8 @@ fn act() -> ExitCode {
     }
 }
 
-fn failed(text: &str, code: Code) -> ExitCode {
+fn failed(text: &str, code: Code) -> Code {
     // nobody may be listening
     drop(writeln!(io::stderr(), "{text}"));
-    code.into()
+    code
 }

@@ -11,17 +11,27 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::args::{Global, Run};
 use crate::exit::Failure;
 
+/// The first descriptor after the three standard ones.
+const FIRST_OWN: i32 = 3;
+
 /// Runs the daemon to its end.
 ///
 /// # Errors
 /// When the configuration is wrong or the daemon cannot start or go on.
 pub fn run(global: &Global, args: &Run) -> Result<(), Failure> {
+    keep_inherited_descriptors();
     let config = load(global, args)?;
     log_to_stderr(config.logger.level);
     for notice in config.notices() {
         warn!("{notice}");
     }
     Ok(motey_daemon::run(&config, shutdown())?)
+}
+
+/// What whoever started the node left open, those of systemd's LISTEN_FDS among it, stays the node's own: nothing that
+/// it starts is given it. To be called while there is one thread.
+fn keep_inherited_descriptors() {
+    close_fds::set_fds_cloexec(FIRST_OWN, &[]);
 }
 
 fn load(global: &Global, args: &Run) -> Result<Config, ConfigMistakes> {

@@ -55,7 +55,7 @@ impl Node {
         self.longest = self.longest.max(spent);
         self.calls.extend(effects.into_iter().filter_map(|effect| match effect {
             Effect::Call(call) => Some(call),
-            Effect::Answer(..) | Effect::Send(..) => None,
+            Effect::Answer(..) | Effect::Send(..) | Effect::Offer { .. } => None,
         }));
     }
 
@@ -118,6 +118,7 @@ fn instance(key: InstanceKey, seen: Seen) -> Instance {
         revision: None,
         seen,
         message: None,
+        pid: None,
         at: Millis(1),
     }
 }

@@ -29,6 +29,29 @@ pub struct CapId {
     pub unit: String,
 }
 
+/// The most that one source may be told to offer: it is stored and told as a whole.
+pub const MAX_OFFERS: usize = 256;
+
+/// A capability of some source, as people call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// What blueprints call it.
+    pub name: String,
+    /// Empty for the one without.
+    pub unit: String,
+    /// Its type, where that must fit, too.
+    pub kind: Option<String>,
+}
+
+impl Named {
+    /// Whether it is that one.
+    pub fn is(&self, capability: &Capability) -> bool {
+        let CapId { source: _, name, unit } = &capability.id;
+        let fits = self.kind.as_ref().is_none_or(|kind| *kind == capability.kind);
+        self.name == *name && self.unit == *unit && fits
+    }
+}
+
 /// How a capability can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Supply {

@@ -2,6 +2,8 @@
 //!
 //! Owner and executor read and write through it, so that both halves of a decision on one node are one commit.
 
+mod leases;
+
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -36,6 +38,7 @@ pub(crate) struct Draft<'a> {
     kept: BTreeMap<ServiceId, Option<Arc<Revision>>>,
     incarnation: Incarnation,
     standing: Arc<Standing>,
+    offers: BTreeMap<String, Vec<Capability>>,
     journal: Vec<Event>,
     durability: Durability,
     runs: Keyed<Option<Run>>,
@@ -72,6 +75,7 @@ impl<'a> Draft<'a> {
             kept: BTreeMap::new(),
             incarnation: core.me.incarnation,
             standing: Arc::clone(&core.standing),
+            offers: BTreeMap::new(),
             journal: Vec::new(),
             durability: Durability::default(),
             runs: Keyed::default(),
@@ -117,6 +121,7 @@ impl<'a> Draft<'a> {
             kept: self.kept,
             incarnation,
             standing,
+            offers: self.offers,
             journal: self.journal,
             durability: self.durability,
         };
@@ -198,6 +203,13 @@ impl<'a> Draft<'a> {
         self.fences
     }
 
+    /// The source's full set from now on.
+    pub fn offer(&mut self, source: &str, all: Vec<Capability>) {
+        self.durability = Durability::Power;
+        self.effects.push(Effect::Offer { source: source.to_owned(), all: all.clone() });
+        self.offers.insert(source.to_owned(), all);
+    }
+
     pub fn draw_fence(&mut self, epoch: u64) -> Fence {
         self.fences += u64::from(!mutant::is(Mutant::ReuseFence));
         let without = mutant::is(Mutant::FenceWithoutLife);
@@ -238,83 +250,6 @@ impl<'a> Draft<'a> {
         let mut records = self.records.values();
         let removes = !self.records.is_empty() || !self.freed.is_empty();
         removes && self.taken.is_empty() && records.all(|record| record.is_absent())
-    }
-
-    // leases
-
-    pub fn held(&self) -> &Taken {
-        self.held.get_or_init(|| {
-            let mut held = self.core.held.clone();
-            let freed = self.freed.iter().filter_map(|key| self.core.leases.get(key));
-            freed.flatten().for_each(|lease| give_back(&mut held, lease));
-            let taken = self.taken.iter().flat_map(|(_, leases)| leases);
-            taken.for_each(|lease| *held.entry(lease.of.clone()).or_default() += lease.amount);
-            held
-        })
-    }
-
-    /// What all attempts of one slot hold together.
-    pub fn held_by_slot(&self, service: ServiceId, slot: &SlotId) -> Taken {
-        let committed = self.core.leases.of_slot(service, slot).filter(|(fence, _)| {
-            let key = InstanceKey { service, slot: slot.clone(), fence: *fence };
-            !self.freed.contains(&key)
-        });
-        let leases = committed.chain(self.taken.of_slot(service, slot)).flat_map(|(_, leases)| leases);
-        let mut held = Taken::new();
-        leases.for_each(|lease| *held.entry(lease.of.clone()).or_default() += lease.amount);
-        held
-    }
-
-    pub fn has_leases(&self, key: &InstanceKey) -> bool {
-        let committed = self.core.leases.get(key).is_some() && !self.freed.contains(key);
-        committed || self.taken.get(key).is_some()
-    }
-
-    /// What an instance holds.
-    pub fn leases(&self, key: &InstanceKey) -> Vec<(CapId, u64)> {
-        let committed = self.core.leases.get(key).filter(|_| !self.freed.contains(key));
-        let leases = committed.into_iter().chain(self.taken.get(key)).flatten();
-        leases.map(|lease| (lease.of.clone(), lease.amount)).collect()
-    }
-
-    /// What the attempts of one slot hold on a node, as far as this one knows: that much is free for another attempt.
-    pub fn credit(&self, service: ServiceId, slot: &SlotId, node: NodeId) -> Taken {
-        if node == self.me() {
-            return self.held_by_slot(service, slot);
-        }
-        let mut held = Taken::new();
-        let there = self.heard_in(service, slot).into_iter().filter(|observed| observed.node == node);
-        for (of, amount) in there.flat_map(|observed| observed.takes) {
-            *held.entry(of).or_default() += amount;
-        }
-        held
-    }
-
-    pub fn take(&mut self, key: &InstanceKey, leases: Vec<Lease>) {
-        if leases.is_empty() {
-            return;
-        }
-        self.durability = Durability::Power;
-        if let Some(held) = self.held.get_mut() {
-            leases.iter().for_each(|lease| *held.entry(lease.of.clone()).or_default() += lease.amount);
-        }
-        self.taken.get_or_insert(key).extend(leases);
-    }
-
-    pub fn free(&mut self, key: &InstanceKey) {
-        if mutant::is(Mutant::KeepLeases) {
-            return;
-        }
-        let drafted = self.taken.remove(key);
-        let committed = self.core.leases.get(key).filter(|_| !self.freed.contains(key));
-        let leases = drafted.iter().chain(committed).flatten();
-        if let Some(held) = self.held.get_mut() {
-            leases.for_each(|lease| give_back(held, lease));
-        }
-        if committed.is_some() {
-            self.freed.insert(key.clone());
-        }
-        self.room |= committed.is_some() || drafted.is_some();
     }
 
     // the executor's memory
@@ -615,11 +550,5 @@ impl<'a> Draft<'a> {
 
     pub fn next_message(&mut self) -> Option<(NodeId, PeerMessage)> {
         self.inbox.pop_front()
-    }
-}
-
-fn give_back(held: &mut Taken, lease: &Lease) {
-    if let Some(held) = held.get_mut(&lease.of) {
-        *held = held.saturating_sub(lease.amount);
     }
 }

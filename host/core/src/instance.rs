@@ -20,6 +20,8 @@ pub struct Instance {
     pub seen: Seen,
     /// What the engine says about it, for people.
     pub message: Option<String>,
+    /// Its main process, where the engine tells one: for people, nothing is decided by it.
+    pub pid: Option<u32>,
     /// When it was seen so.
     pub at: Millis,
 }
@@ -58,6 +60,11 @@ impl Seen {
     /// Whether there is a process of it that would have to be stopped.
     pub(crate) fn is_live(self) -> bool {
         matches!(self, Self::Starting | Self::Running | Self::Paused)
+    }
+
+    /// Whether its main process lives.
+    pub(crate) fn has_process(self) -> bool {
+        self.is_live() || self == Self::Stopping
     }
 }
 

@@ -31,6 +31,7 @@ pub mod mutant;
 #[cfg(not(feature = "mutants"))]
 mod mutant;
 mod needs;
+mod offer;
 mod owner;
 pub mod peer;
 mod placement;

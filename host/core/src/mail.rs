@@ -296,6 +296,15 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
         executor::forget_told(draft);
         draft.peers().into_keys().for_each(|peer| draft.send(peer, PeerMessage::Resync));
     }
+    if !draft.outlook().draining.is_empty() {
+        // what found no other node before may find one now
+        let draining = draft.outlook().draining.clone();
+        let leaves = |record: &&Arc<ServiceRecord>| {
+            record.slots.values().any(|assigned| draining.contains(&assigned.node))
+        };
+        let own = draft.core.records.values().filter(|record| record.stamp.owner == draft.core.me.node);
+        own.filter(leaves).for_each(|record| draft.wake(record.id, draft.now));
+    }
     if changed {
         let living = draft.core.records.values().filter(|record| !record.is_over());
         living.for_each(|record| draft.wake(record.id, draft.now));

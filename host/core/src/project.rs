@@ -10,7 +10,7 @@ use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId};
 use crate::instance::{Observed, Seen};
 use crate::owner::{Market, why_nowhere, why_waiting};
 use crate::reason::{Code, Reason};
-use crate::record::{Desired, Ended, Fence, ServiceRecord, SlotId};
+use crate::record::{Assignment, Desired, Ended, Fence, ServiceRecord, SlotId};
 use crate::spec::ImageSpec;
 use crate::state::Core;
 
@@ -88,6 +88,8 @@ pub struct SlotStatus {
     pub engine: Option<EngineName>,
     /// What that engine calls its instance.
     pub handle: Option<String>,
+    /// Its main process, while it has one, where its engine tells and is this node's.
+    pub pid: Option<u32>,
     /// Which attempt it is.
     pub fence: Option<Fence>,
     /// How often it was started again.
@@ -149,20 +151,50 @@ impl<'a> View<'a> {
 
     fn slot(&mut self, slot: SlotId) -> SlotStatus {
         let assigned = self.record.slots.get(&slot);
-        let heard = assigned.and_then(|at| self.core.heard.get(&self.record.key(&slot, at.fence)));
+        let key = assigned.map(|assigned| self.record.key(&slot, assigned.fence));
+        let heard = key.as_ref().and_then(|key| self.core.heard.get(key));
+        let shown = key.as_ref().and_then(|key| self.core.instance(key));
         let (state, reason) = slot_state(self.record, self.has_failed, &slot, heard);
-        let reason = if state == State::Initial { self.why_waiting(&slot) } else { reason };
+        let (state, reason) = match assigned.and_then(|assigned| self.why_unheard(assigned)) {
+            Some(why) if matches!(state, State::Running | State::Instantiating) => {
+                (State::Instantiating, Some(why))
+            }
+            _ if state == State::Initial => (state, self.why_waiting(&slot)),
+            _ => (state, reason),
+        };
         SlotStatus {
             state,
             reason,
             node: assigned.map(|assigned| assigned.node),
             engine: assigned.map(|assigned| assigned.engine.clone()),
             handle: heard.map(|heard| heard.handle.clone()).filter(|handle| !handle.is_empty()),
+            pid: shown.filter(|shown| shown.seen.has_process()).and_then(|shown| shown.pid),
             fence: assigned.map(|assigned| assigned.fence),
             restarts: heard.map_or(0, |heard| heard.restarts),
             observed_at: heard.map(|heard| heard.at),
             slot,
         }
+    }
+
+    /// Whether a slot's node is silent, and what is waited for then: what was heard last says nothing about now.
+    fn why_unheard(&self, assigned: &Assignment) -> Option<Reason> {
+        let (outlook, node) = (self.draft.outlook(), assigned.node);
+        if !outlook.is_silent(node) {
+            return None;
+        }
+        let text = if assigned.pinned {
+            format!(
+                "node {node} is silent; it must not run twice: it waits for that node, or until it is forgotten"
+            )
+        } else if outlook.permitted {
+            format!("node {node} is silent; another node is sought")
+        } else {
+            let (fresh, known) = (outlook.fresh, outlook.known.len());
+            format!(
+                "node {node} is silent, and there is no permission to act for it: {fresh} of {known} nodes are heard"
+            )
+        };
+        Some(Reason::new(Code::WaitingNode, text))
     }
 
     fn why_nowhere(&mut self, image: &Arc<ImageSpec>) -> Option<Reason> {

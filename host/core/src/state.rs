@@ -475,6 +475,11 @@ impl Core {
         self.capabilities.values().flatten()
     }
 
+    /// All that one source offers.
+    pub fn offers(&self, source: &str) -> &[Capability] {
+        self.capabilities.get(source).map_or(&[], Vec::as_slice)
+    }
+
     /// How much of a capability is leased.
     pub fn leased(&self, of: &CapId) -> u64 {
         self.held.get(of).copied().unwrap_or(0)

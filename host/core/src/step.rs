@@ -29,10 +29,12 @@
 //! # }
 //! ```
 
+mod event;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::capability::{Capability, Lease};
+use crate::capability::{Capability, Lease, MAX_OFFERS, Named};
 use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
 use crate::instance::{Instance, Observed};
 use crate::membership::{Peer, Standing, Watch};
@@ -43,6 +45,8 @@ use crate::reason::Reason;
 use crate::record::{Incarnation, InstanceKey, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
 use crate::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Spec};
+
+pub use event::{Event, EventKind};
 
 /// Everything that can happen to a node. Ids in it were drawn outside.
 #[derive(Clone, Debug)]
@@ -149,6 +153,20 @@ pub enum Request {
         /// False: it is taken back.
         forgotten: bool,
     },
+    /// A source offers more, or offers it otherwise. Nothing that runs is touched.
+    Offer {
+        /// Whose set it is: durable, and given to the core anew at every start.
+        source: String,
+        /// All of that source; each of them once.
+        more: Vec<Capability>,
+    },
+    /// A source offers less. What runs with it is kept.
+    Withdraw {
+        /// Whose set it is.
+        source: String,
+        /// What it does not offer any more.
+        less: Vec<Named>,
+    },
 }
 
 /// What is answered to a client.
@@ -160,6 +178,11 @@ pub enum Answer {
     Unchanged(ServiceId),
     /// What was asked of this node itself is committed.
     Done,
+    /// The source offers what was asked for.
+    Offers {
+        /// Whether it did not before. It is committed then, and nothing was written else.
+        changed: bool,
+    },
     /// It is not done, and why.
     Refused(Refusal),
 }
@@ -199,6 +222,9 @@ pub enum Refusal {
         "{0} cannot have {1} slots: an image has at most {MAX_REPLICAS}, a service at most {MAX_SLOTS} in all"
     )]
     TooManySlots(ImageKey, u16),
+    /// More than one source may offer.
+    #[error("that would make {0} capabilities; this node takes {MAX_OFFERS} at most: take others back first")]
+    TooManyOffers(usize),
     /// Some slots would have to wait, and the client did not want that.
     #[error("no node can run every image now: {}", join(.0))]
     Unplaceable(Vec<Reason>),
@@ -273,6 +299,8 @@ pub struct Txn {
     pub incarnation: Option<Incarnation>,
     /// What the node keeps about itself, when it changed.
     pub standing: Option<Arc<Standing>>,
+    /// All that a source offers from now on, by its name.
+    pub offers: BTreeMap<String, Vec<Capability>>,
     /// The story, for people.
     pub journal: Vec<Event>,
     /// Whether any of it must survive the loss of power.
@@ -289,120 +317,6 @@ pub enum Durability {
     Power,
 }
 
-/// One line of the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Whose story.
-    pub service: ServiceId,
-    /// Of which slot, where it is one's.
-    pub slot: Option<SlotId>,
-    /// What happened.
-    pub kind: EventKind,
-    /// For people.
-    pub text: String,
-}
-
-/// The closed list of what a journal tells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum EventKind {
-    /// The service was deployed.
-    Deployed,
-    /// It was asked to run.
-    StartAsked,
-    /// It was asked to stop.
-    StopAsked,
-    /// It was asked for new instances.
-    RestartAsked,
-    /// The number of its slots changed.
-    Scaled,
-    /// It has a new revision.
-    Updated,
-    /// A revision that did not come to run was taken back.
-    Reverted,
-    /// It was deleted.
-    Deleted,
-    /// It has another owner.
-    TakenOver,
-    /// Its owner asked another node to own it.
-    HandedOver,
-    /// A slot got a node.
-    Assigned,
-    /// A node refused a slot.
-    Refused,
-    /// The node of a slot is gone.
-    NodeLost,
-    /// A slot leaves a node that is to be empty.
-    Moved,
-    /// A slot has got an instance that ran already.
-    Adopted,
-    /// An instance runs.
-    Started,
-    /// An instance ended.
-    Exited,
-    /// A call of an engine failed.
-    CallFailed,
-    /// A slot is given up.
-    GaveUp,
-    /// A slot did its work.
-    Succeeded,
-    /// Nothing of the service is left.
-    Terminated,
-}
-
-impl EventKind {
-    /// All of them, for documentation and for reading one back.
-    pub const ALL: &'static [Self] = &[
-        Self::Deployed,
-        Self::StartAsked,
-        Self::StopAsked,
-        Self::RestartAsked,
-        Self::Scaled,
-        Self::Updated,
-        Self::Reverted,
-        Self::Deleted,
-        Self::TakenOver,
-        Self::HandedOver,
-        Self::Assigned,
-        Self::Refused,
-        Self::NodeLost,
-        Self::Moved,
-        Self::Adopted,
-        Self::Started,
-        Self::Exited,
-        Self::CallFailed,
-        Self::GaveUp,
-        Self::Succeeded,
-        Self::Terminated,
-    ];
-
-    /// The stable text.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deployed => "deployed",
-            Self::StartAsked => "start-asked",
-            Self::StopAsked => "stop-asked",
-            Self::RestartAsked => "restart-asked",
-            Self::Scaled => "scaled",
-            Self::Updated => "updated",
-            Self::Reverted => "reverted",
-            Self::Deleted => "deleted",
-            Self::TakenOver => "taken-over",
-            Self::HandedOver => "handed-over",
-            Self::Assigned => "assigned",
-            Self::Refused => "refused",
-            Self::NodeLost => "node-lost",
-            Self::Moved => "moved",
-            Self::Adopted => "adopted",
-            Self::Started => "started",
-            Self::Exited => "exited",
-            Self::CallFailed => "call-failed",
-            Self::GaveUp => "gave-up",
-            Self::Succeeded => "succeeded",
-            Self::Terminated => "terminated",
-        }
-    }
-}
-
 impl Txn {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
@@ -411,17 +325,32 @@ impl Txn {
 
     /// Whether there is nothing in it but its story.
     pub fn only_tells(&self) -> bool {
-        let Self { records, taken, freed, dead, kept, incarnation, standing, journal: _, durability: _ } =
-            self;
+        let Self {
+            records,
+            taken,
+            freed,
+            dead,
+            kept,
+            incarnation,
+            standing,
+            offers,
+            journal: _,
+            durability: _,
+        } = self;
         let services = records.is_empty() && taken.is_empty() && freed.is_empty();
-        services && dead.is_empty() && kept.is_empty() && incarnation.is_none() && standing.is_none()
+        services
+            && dead.is_empty()
+            && kept.is_empty()
+            && incarnation.is_none()
+            && standing.is_none()
+            && offers.is_empty()
     }
 
     /// Whether it deletes or frees and adds nothing but its story: what a full disk must still let through.
     pub fn only_removes(&self) -> bool {
         let lets_go = self.records.values().all(|record| record.stamp.absent)
             && self.kept.values().all(Option::is_none);
-        self.taken.is_empty() && lets_go
+        self.taken.is_empty() && self.offers.is_empty() && lets_go
     }
 }
 
@@ -463,6 +392,13 @@ pub enum Effect {
     Send(NodeId, Letter),
     /// Call an engine; it answers by [`Input::Answered`].
     Call(Call),
+    /// The source's full set is stored: it is to be given back at once, as [`Input::Capabilities`].
+    Offer {
+        /// Whose set it is.
+        source: String,
+        /// All of it.
+        all: Vec<Capability>,
+    },
 }
 
 /// One call of an engine.
@@ -566,7 +502,7 @@ impl Step {
     fn drop_it(self) -> Dropped {
         let asks = self.effects.iter().filter_map(|effect| match effect {
             Effect::Answer(ask, _) => Some(*ask),
-            Effect::Send(..) | Effect::Call(_) => None,
+            Effect::Send(..) | Effect::Call(_) | Effect::Offer { .. } => None,
         });
         let fired = self.marks.iter().find_map(|mark| match mark {
             Mark::Fired(until) => Some(*until),

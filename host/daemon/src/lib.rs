@@ -13,6 +13,7 @@ pub mod node;
 mod providers;
 pub mod rest;
 pub mod store;
+mod story;
 mod wiring;
 
 pub use cause::chain;

@@ -21,7 +21,7 @@ use crate::cause::chain;
 use crate::clock::boot_time;
 use crate::engines::{Engines, LogsWish};
 use crate::inbox::{AnswerTo, Inbox, Message, Turned, Unwritten};
-use crate::store::{Entry, JournalReader, Span, SqliteStore, StoreError};
+use crate::store::{Entry, Past, Span, SqliteStore, StoreError, StoreReader};
 
 /// How long a client waits for the loop. A commit on a busy disk takes a fraction of it.
 const ASK_DEADLINE: Duration = Duration::from_secs(30);
@@ -87,7 +87,7 @@ pub(crate) struct Shared {
     pub identity: Identity,
     pub core: RwLock<Core>,
     pub inbox: Arc<Inbox>,
-    pub journal: Mutex<JournalReader>,
+    pub reader: Mutex<StoreReader>,
     pub engines: Engines,
 }
 
@@ -135,8 +135,17 @@ impl Node {
     /// # Errors
     /// When the store cannot be read.
     pub fn history(&self, of: Option<ServiceId>, span: Span, limit: u32) -> Result<Vec<Entry>, StoreError> {
-        let journal = self.0.journal.lock().unwrap_or_else(PoisonError::into_inner);
-        journal.read(of, span, limit)
+        let reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.read(of, span, limit)
+    }
+
+    /// The last revisions of a service, the newest first. Blocks while it reads the disk.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn revisions(&self, of: ServiceId) -> Result<Vec<Past>, StoreError> {
+        let reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.revisions(of)
     }
 
     /// Every plugin, the refused ones too.
@@ -308,6 +317,7 @@ impl Loop {
                 self.node.0.engines.call(call);
                 (self.watcher)(Stage::CallSent);
             }
+            Effect::Offer { source, all } => self.step(&Input::Capabilities { source, all }),
             Effect::Send(to, _) => log::warn!("nothing can be sent to node {to}: this node stands alone"),
         }
     }

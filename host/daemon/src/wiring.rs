@@ -110,17 +110,20 @@ struct Parts {
     link: Arc<Link>,
     /// Held as long as the node lives: no second node may use its state.
     state_dir: StateDir,
-    labels: Vec<Capability>,
+    /// What is offered from the beginning, by source.
+    offers: BTreeMap<String, Vec<Capability>>,
 }
 
 impl Parts {
     fn build(config: &Config) -> Result<Self, RunError> {
         let state_dir = StateDir::lock(&config.general.state_dir)?;
         let nonce = getrandom::u32().map_err(RunError::Random)?;
-        let (store, loaded) = SqliteStore::open(&config.database_path(), nonce, wall_time)?;
+        let (store, mut loaded) = SqliteStore::open(&config.database_path(), nonce, wall_time)?;
+        let mut offers = by_source(std::mem::take(&mut loaded.offers));
+        offers.insert(NODE_SOURCE.to_owned(), labels(config));
         let owner = loaded.stored.records.first().map(|record| record.stamp.owner);
         let id = node_id(&state_dir, owner, Uuid::now_v7)?;
-        let journal = Mutex::new(store.journal()?);
+        let reader = Mutex::new(store.reader()?);
         let identity = Identity {
             id,
             name: config.node_name(),
@@ -137,15 +140,16 @@ impl Parts {
             engines: Engines::new(plugins, Arc::clone(&link)),
             identity,
             inbox,
-            journal,
+            reader,
         });
-        Ok(Self { node, store, link, state_dir, labels: labels(config) })
+        Ok(Self { node, store, link, state_dir, offers })
     }
 
     fn start(self, watcher: Watcher) -> Result<Running, RunError> {
-        let Self { node, store, link, state_dir, labels } = self;
-        let offered = Input::Capabilities { source: NODE_SOURCE.to_owned(), all: labels };
-        link.inbox.answer(offered);
+        let Self { node, store, link, state_dir, offers } = self;
+        for (source, all) in offers {
+            link.inbox.answer(Input::Capabilities { source, all });
+        }
         let work = Loop::new(node.clone(), store).watched_by(watcher);
         let (working, worker) = watch::channel(false);
         named("motey-loop", move || {
@@ -183,6 +187,14 @@ fn plugin_manager(config: &Config, identity: &Identity, link: &Arc<Link>) -> Res
         plugin_dir: std::path::PathBuf::new(),
     };
     Ok(PluginManager::new(places, host, config.plugins.config.clone(), Arc::clone(link) as _))
+}
+
+fn by_source(offers: Vec<Capability>) -> BTreeMap<String, Vec<Capability>> {
+    let mut all = BTreeMap::<String, Vec<Capability>>::new();
+    for offered in offers {
+        all.entry(offered.id.source.clone()).or_default().push(offered);
+    }
+    all
 }
 
 /// A node's labels are capabilities of type `label`.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use motey_core::Engine;
 use motey_core::capability::{CapId, Capability, Scalar, Supply};
-use motey_core::directory::{Directory, NodeFacts};
+use motey_core::directory::Directory;
 use motey_core::id::NodeId;
+use motey_core::peer::NodeFacts;
 use motey_core::spec::{
-    Comparison, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart, Take, Test,
+    Comparison, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart, Run, Take, Test,
 };
 use motey_tests::Random;
 
@@ -219,6 +220,8 @@ impl Question {
             replicas: Replicas::Count(1),
             need: self.need.clone().into(),
             params: Params { command: vec!["serve".into()], ..Params::default() },
+            run: Run::Service,
+            after: Vec::new(),
             restart: Restart::Always,
             neighbours: Neighbours::default(),
         }

@@ -8,12 +8,12 @@ use crate::watch::Verdict;
 use crate::world::{Event, World};
 
 /// Beyond all nodes in the network's masks: the place of a broker that stands apart.
-const APART: usize = 15;
+pub const APART: usize = 15;
 
 #[derive(Debug)]
 pub struct Broker {
     /// On a node, or apart; `None`: there is none.
-    place: Option<usize>,
+    pub place: Option<usize>,
     pub away_until: Time,
 }
 

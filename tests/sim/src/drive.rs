@@ -75,6 +75,8 @@ impl World {
                 Ok(())
             }
             Effect::Call(call) => self.call(n, call),
+            // no operator of this world gives capabilities
+            Effect::Offer { .. } => Ok(()),
         }
     }
 

@@ -197,13 +197,22 @@ impl Engine {
     /// What it tells of one that it lost.
     pub fn gone(&self, key: &InstanceKey, at: Millis) -> Instance {
         let (key, engine) = (key.clone(), self.name.clone());
-        Instance { key, engine, handle: String::new(), revision: None, seen: Seen::Gone, message: None, at }
+        Instance {
+            key,
+            engine,
+            handle: String::new(),
+            revision: None,
+            seen: Seen::Gone,
+            message: None,
+            pid: None,
+            at,
+        }
     }
 
     fn instance(&self, key: &InstanceKey, body: &Body, at: Millis) -> Instance {
         let (engine, handle) = (self.name.clone(), body.handle.clone());
         let (revision, seen) = (Some(body.revision), body.seen);
-        Instance { key: key.clone(), engine, handle, revision, seen, message: None, at }
+        Instance { key: key.clone(), engine, handle, revision, seen, message: None, pid: None, at }
     }
 }
 

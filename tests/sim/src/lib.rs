@@ -9,7 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod blueprint;
-mod broker;
+pub mod broker;
 mod clock;
 mod dice;
 mod disk;
@@ -24,6 +24,7 @@ mod queue;
 pub mod rest;
 pub mod run;
 mod shrink;
+pub mod stage;
 mod story;
 pub mod watch;
 mod wire;

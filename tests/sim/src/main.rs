@@ -1,4 +1,5 @@
 //! Long runs of the simulator, and the story of one seed.
+#![forbid(unsafe_code)]
 
 use std::ops::Range;
 use std::process::ExitCode;

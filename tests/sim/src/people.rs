@@ -77,7 +77,7 @@ impl People {
         }
         asked.fate = match answer {
             Answer::Refused(_) => Fate::Refused,
-            Answer::Done => Fate::Accepted(None),
+            Answer::Done | Answer::Offers { .. } => Fate::Accepted(None),
             Answer::Accepted(id) | Answer::Unchanged(id) => Fate::Accepted(promise(*id, stored)),
         };
         asked.changed = matches!(answer, Answer::Accepted(_));
@@ -206,7 +206,7 @@ fn truthful(wish: Wish, answer: &Answer, stored: &Contents) -> Result<(), String
         Answer::Refused(Refusal::Conflict(id) | Refusal::Elsewhere(id, _)) => {
             return if stored.records.contains_key(id) { Ok(()) } else { Err("there is no other".into()) };
         }
-        Answer::Refused(_) | Answer::Done => return Ok(()),
+        Answer::Refused(_) | Answer::Done | Answer::Offers { .. } => return Ok(()),
     };
     let Some(record) = stored.records.get(&id) else {
         return Err(format!("{wish:?} was answered before it is on the disk"));

@@ -85,6 +85,8 @@ fn request_text(request: &Request, names: &Names) -> String {
         Request::Duty(duty) => format!("{duty:?}").to_lowercase(),
         Request::Forget { node, forgotten: true } => format!("forget {}", names.node(*node)),
         Request::Forget { node, .. } => format!("take {} back", names.node(*node)),
+        Request::Offer { source, more } => format!("offer {} more as {source}", more.len()),
+        Request::Withdraw { source, less } => format!("offer {} less as {source}", less.len()),
     }
 }
 
@@ -219,6 +221,7 @@ pub fn effect(effect: &Effect, names: &Names) -> String {
             format!("writes to {}: {}", names.node(*to), wire::describe(letter, names))
         }
         Effect::Call(call) => format!("tells {} to {}", call.engine, call_text(call, names)),
+        Effect::Offer { source, all } => format!("offers {} as {source}", all.len()),
     }
 }
 

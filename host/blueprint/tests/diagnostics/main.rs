@@ -2,6 +2,7 @@
 
 mod form;
 mod needs;
+mod order;
 mod refused;
 mod values;
 

@@ -11,18 +11,14 @@ service_name: x
 images:
   - name: a
     uses: [broker.mqtt]
-    depends_on: [broker]
     health: { tcp: 80 }
-    run: job
     on_capability_loss: stop
 on_node_loss: wait
-"), @r"
+"), @"
     unsupported 4:5 images[0].uses: `uses` is not built yet: this version cannot connect images with each other
-    unsupported 5:5 images[0].depends_on: `depends_on` is not built yet: this version cannot start images in an order
-    unsupported 6:5 images[0].health: `health` is not built yet: this version cannot check whether an instance is healthy
-    unsupported 7:5 images[0].run: `run: job` is not built yet: this version cannot run an image to its end; `restart: on-failure` comes closest
-    unsupported 8:5 images[0].on_capability_loss: `on_capability_loss: stop` is not built yet: this version cannot act when a capability goes
-    unsupported 9:1 on_node_loss: `on_node_loss: wait` is not built yet: this version cannot place a service on other nodes
+    unsupported 5:5 images[0].health: `health` is not built yet: this version cannot check whether an instance is healthy
+    unsupported 6:5 images[0].on_capability_loss: `on_capability_loss: stop` is not built yet: this version cannot act when a capability goes
+    unsupported 7:1 on_node_loss: `on_node_loss: wait` is not built yet: this version cannot place a service on other nodes
     ");
 }
 

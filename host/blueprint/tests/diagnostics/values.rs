@@ -82,14 +82,13 @@ images:
   - {name: i, replicas: evry-node}
   - {name: j, replicas: 0x10}
 "#), @r#"
-    value 3:25 images[0].replicas: 0 replicas are not possible: write 1 to 1000
-    value 4:25 images[1].replicas: 1001 replicas are not possible: write 1 to 1000
+    value 3:25 images[0].replicas: 0 replicas are not possible: write 1 to 1000, or `every-node`
+    value 4:25 images[1].replicas: 1001 replicas are not possible: write 1 to 1000, or `every-node`
     type 5:25 images[2].replicas: "010" could be read as octal: write `10`
     type 6:25 images[3].replicas: "1e3" is not a whole number such as `3`
     type 7:25 images[4].replicas: must be a whole number, is the text "3": take the quotes off
     type 8:25 images[5].replicas: "-1" is not a whole number such as `3`
     type 9:25 images[6].replicas: must be a whole number, is a list
-    unsupported 10:25 images[7].replicas: `every-node` is not built yet: this version cannot run an image on each node, only a number
     type 11:25 images[8].replicas: "evry-node" is not a whole number such as `3`
     type 12:25 images[9].replicas: "0x10" is not a whole number such as `3`
     "#);

@@ -1,11 +1,14 @@
-//! `motey capability list`: what the node offers to services, and what of it is taken.
+//! `motey capability`: what the node offers to services, and what of it is taken; what people give it and take back.
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+use hyper::Method;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use crate::args::Shown;
+use crate::args::{CapabilityAdd, CapabilityRemove, Shown};
+use crate::client::{ClientError, Sent};
 use crate::exit::Failure;
 use crate::output::{self, Row};
 use crate::session::Session;
@@ -28,6 +31,51 @@ struct Capability {
 pub async fn list(session: &mut Session, shown: Shown) -> Result<(), Failure> {
     let answer = session.client.get(PATH).await?;
     output::list::<Capability>(&mut session.out, shown.output, PATH, &answer)
+}
+
+pub async fn add(session: &mut Session, args: &CapabilityAdd) -> Result<(), Failure> {
+    let CapabilityAdd { name, kind, unit, exclusive, amount, properties } = args;
+    let mut entry = json!({ "capability": name, "capability_type": kind });
+    if let Value::Object(entry) = &mut entry {
+        entry.extend(unit.as_ref().map(|unit| ("unit".to_owned(), unit.as_str().into())));
+        entry.extend(exclusive.then(|| ("exclusive".to_owned(), true.into())));
+        entry.extend(amount.as_ref().map(|amount| ("amount".to_owned(), amount.as_str().into())));
+        let properties: Map<String, Value> =
+            properties.iter().map(|property| (property.name.clone(), property.value.clone())).collect();
+        entry.extend((!properties.is_empty()).then(|| ("properties".to_owned(), properties.into())));
+    }
+    let so = if change(session, Method::PUT, entry).await? { "added" } else { "unchanged" };
+    session.say(&format!("{}: {so}", output::clean(name)));
+    Ok(())
+}
+
+pub async fn remove(session: &mut Session, args: &CapabilityRemove) -> Result<(), Failure> {
+    let CapabilityRemove { name, unit } = args;
+    let entry = match unit {
+        Some(unit) => json!({ "capability": name, "unit": unit }),
+        None => json!({ "capability": name }),
+    };
+    if !change(session, Method::DELETE, entry).await? {
+        let unit = unit.as_ref().map_or_else(String::new, |unit| format!(" ({unit})"));
+        return Err(Failure::NotGiven { name: format!("{name}{unit}") });
+    }
+    session.say(&format!("{}: removed", output::clean(name)));
+    Ok(())
+}
+
+/// Whether anything changed.
+async fn change(session: &Session, method: Method, entry: Value) -> Result<bool, Failure> {
+    let body = Value::Array(vec![entry]).to_string();
+    let sent = Sent { content_type: "application/json", bytes: Bytes::from(body) };
+    match session.client.change(method, PATH, sent).await {
+        Ok(answer) => Ok(answer.is_some()),
+        Err(ClientError::Problem(problem)) if problem.kind() == "capabilities" => {
+            // the body is this program's own: its lines and columns say nothing to a person
+            let mistakes: Vec<&str> = problem.errors.iter().map(|mistake| mistake.message.as_str()).collect();
+            Err(Failure::Capability(mistakes.join("; ")))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl Capability {

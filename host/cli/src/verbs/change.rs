@@ -65,7 +65,7 @@ fn image_of(service: &Service, replicas: &Replicas) -> Result<String, Failure> {
     }
 }
 
-async fn follow(session: &Session, id: &str, goal: Goal, wait: Wait) -> Result<(), Failure> {
+pub(super) async fn follow(session: &Session, id: &str, goal: Goal, wait: Wait) -> Result<(), Failure> {
     if wait.no_wait {
         return Ok(());
     }

@@ -1,50 +1,28 @@
 //! `motey events` and `motey service events`: the journal, oldest first.
 
-use std::collections::HashMap;
-
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::find;
-use crate::api::{Event, Service};
-use crate::args::{Events, Format, ServiceEvents};
+use crate::api::Event;
+use crate::args::{Events, ServiceEvents};
 use crate::client::with_query;
 use crate::exit::Failure;
 use crate::output::{self, Row};
 use crate::session::Session;
 
-/// An event and whom it is about.
+/// An event among those of other services.
 #[derive(Deserialize)]
-struct Named {
-    service_name: String,
-    #[serde(flatten)]
-    event: Event,
-}
+#[serde(transparent)]
+struct Named(Event);
 
 pub async fn all(session: &mut Session, args: &Events) -> Result<(), Failure> {
     let path = page("/v1/events", args);
-    let mut answer = session.client.get(&path).await?;
-    if matches!(args.shown.output, Format::Table | Format::Wide) {
-        let services: Vec<Service> = output::read("GET /v1/service", &find::services(session).await?)?;
-        name(&mut answer, services);
-        return output::list::<Named>(&mut session.out, args.shown.output, &path, &answer);
-    }
-    output::list::<Event>(&mut session.out, args.shown.output, &path, &answer)
-}
-
-/// Puts the service's name into each event; its id stands for one that is gone.
-fn name(events: &mut Value, services: Vec<Service>) {
-    let names: HashMap<_, _> =
-        services.into_iter().map(|service| (service.id, service.service_name)).collect();
-    for event in events.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-        let id = event.get("service").and_then(Value::as_str).unwrap_or_default();
-        let name = names.get(id).map_or(id, String::as_str).to_owned();
-        event.insert("service_name".to_owned(), name.into());
-    }
+    let answer = session.client.get(&path).await?;
+    output::list::<Named>(&mut session.out, args.shown.output, &path, &answer)
 }
 
 pub async fn of_service(session: &mut Session, args: &ServiceEvents) -> Result<(), Failure> {
-    let id = find::id(session, &args.named.service).await?;
+    let id = find::remembered(session, &args.named.service).await?;
     let path = page(&format!("/v1/service/{id}/events"), &args.events);
     let answer = session.client.get(&path).await?;
     output::list::<Event>(&mut session.out, args.events.shown.output, &path, &answer)
@@ -62,17 +40,18 @@ impl Row for Named {
     const WIDE: &'static [&'static str] = &["ID"];
 
     fn cells(&self) -> Vec<String> {
-        let mut cells = self.event.cells();
-        cells.insert(2, self.service_name.clone());
+        let Self(event) = self;
+        let mut cells = event.cells();
+        cells.insert(2, event.service_name.clone().unwrap_or_else(|| event.service.clone()));
         cells
     }
 
     fn more(&self) -> Vec<String> {
-        self.event.more()
+        self.0.more()
     }
 
     fn name(&self) -> String {
-        self.event.name()
+        self.0.name()
     }
 }
 
@@ -97,6 +76,7 @@ impl Row for Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Format;
 
     #[test]
     fn an_event_is_a_line() {
@@ -115,10 +95,8 @@ mod tests {
 
     #[test]
     fn events_of_all_services_name_theirs() {
-        let event = |seq: u64, service: &str| serde_json::json!({"seq": seq, "at": "now", "service": service, "slot": null, "kind": "deployed", "text": "x"});
-        let mut answer = Value::Array(vec![event(1, "0198"), event(2, "0197")]);
-        let known = Service { id: "0198".into(), service_name: "hello".into(), ..Service::default() };
-        name(&mut answer, vec![known]);
+        let event = |seq: u64, name: Option<&str>| serde_json::json!({"seq": seq, "at": "now", "service": "0197", "service_name": name, "slot": null, "kind": "deployed", "text": "x"});
+        let answer = serde_json::json!([event(1, Some("hello")), event(2, None)]);
         let mut out = Vec::new();
         output::list::<Named>(&mut out, Format::Table, "", &answer).expect("shown");
         insta::assert_snapshot!(String::from_utf8(out).expect("text"), @r"

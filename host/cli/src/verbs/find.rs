@@ -3,7 +3,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::api::Service;
+use crate::api::{Event, Service};
 use crate::exit::Failure;
 use crate::output;
 use crate::session::Session;
@@ -22,6 +22,20 @@ pub async fn id(session: &Session, text: &str) -> Result<String, Failure> {
     }
     let services: Vec<Service> = output::read("GET /v1/service", &services(session).await?)?;
     only(&services, text)
+}
+
+/// The id of the service that is called so, or else of the one that was last told of under that name: what is removed
+/// has a story still.
+pub async fn remembered(session: &Session, text: &str) -> Result<String, Failure> {
+    match id(session, text).await {
+        Err(unknown @ Failure::NotFound { .. }) => {
+            let path = "/v1/events?limit=1000";
+            let events: Vec<Event> = output::read(path, &session.client.get(path).await?)?;
+            let last = events.into_iter().rev().find(|event| event.service_name.as_deref() == Some(text));
+            last.map(|event| event.service).ok_or(unknown)
+        }
+        found => found,
+    }
 }
 
 /// The id of the only one that is called so.

@@ -10,14 +10,14 @@ use crate::client::{ClientError, with_query};
 use crate::exit::Failure;
 use crate::session::Session;
 
-/// Prints until the output ends; what is followed ends with Ctrl-C, or with the daemon.
+/// Prints until the output ends; what is followed ends with Ctrl-C, with its instances, or with the daemon.
 pub async fn print(session: &mut Session, args: &Logs) -> Result<(), Failure> {
     let id = find::id(session, &args.named.service).await?;
     let path = with_query(
         &format!("/v1/service/{id}/logs"),
         &[
             ("image", args.image.clone()),
-            ("slot", args.slot.map(|slot| slot.to_string())),
+            ("slot", args.slot.clone()),
             ("follow", args.follow.then(|| "true".to_owned())),
             ("tail", args.tail.map(|lines| lines.to_string())),
             ("since", args.since.map(|since| format!("{}ms", since.as_millis()))),
@@ -25,12 +25,26 @@ pub async fn print(session: &mut Session, args: &Logs) -> Result<(), Failure> {
     );
     let mut body = session.client.stream(&path).await?;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|source| ClientError::Broken { what: format!("GET {path}"), source })?;
+        let frame = match frame {
+            Err(_) if args.follow => return Err(Failure::NodeLeft),
+            frame => frame.map_err(|source| ClientError::Broken { what: format!("GET {path}"), source })?,
+        };
         if let Some(bytes) = frame.data_ref() {
             write(session, bytes)?;
         }
     }
-    Ok(())
+    if args.follow { why_it_ended(session).await } else { Ok(()) }
+}
+
+/// A node that goes down ends the output in order, as instances do that end.
+async fn why_it_ended(session: &Session) -> Result<(), Failure> {
+    match session.client.get("/readyz").await {
+        Ok(_) => {
+            session.say("the output has ended: nothing that was followed runs any more");
+            Ok(())
+        }
+        Err(_) => Err(Failure::NodeLeft),
+    }
 }
 
 /// At once, so that whoever follows sees it.

@@ -11,9 +11,11 @@ mod logs;
 mod node;
 mod plugin;
 mod ps;
+mod revision;
 mod service;
 mod status;
 mod watch;
+mod why;
 
 use crate::args::{self, Global};
 use crate::client::Client;
@@ -37,6 +39,8 @@ async fn act(mut session: Session, verb: args::Client) -> Result<(), Failure> {
         args::Client::Ps(shown) => ps::list(session, shown).await,
         args::Client::Service(service) => of_service(session, service).await,
         args::Client::Capability(args::Capability::List(shown)) => capability::list(session, shown).await,
+        args::Client::Capability(args::Capability::Add(args)) => capability::add(session, &args).await,
+        args::Client::Capability(args::Capability::Remove(args)) => capability::remove(session, &args).await,
         args::Client::Node(node) => of_node(session, node).await,
         args::Client::Plugin(args::Plugin::List(shown)) => plugin::list(session, shown).await,
         args::Client::Plugin(args::Plugin::Show(args)) => plugin::show(session, &args).await,
@@ -60,9 +64,12 @@ async fn of_service(session: &mut Session, service: args::Service) -> Result<(),
     match service {
         args::Service::List(shown) => service::list(session, shown).await,
         args::Service::Show(args) => service::show(session, &args).await,
+        args::Service::Why(args) => why::tell(session, &args).await,
         args::Service::Logs(args) => logs::print(session, &args).await,
         args::Service::Events(args) => events::of_service(session, &args).await,
         args::Service::Blueprint(named) => service::blueprint(session, &named).await,
+        args::Service::Revisions(args) => revision::list(session, &args).await,
+        args::Service::Rollback(args) => revision::roll_back(session, &args).await,
         args::Service::Stop(args) => change::stop(session, &args).await,
         args::Service::Start(args) => change::start(session, &args).await,
         args::Service::Restart(args) => change::restart(session, &args).await,

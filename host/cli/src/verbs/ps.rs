@@ -44,7 +44,7 @@ fn instances(services: &Value) -> Value {
 
 impl Row for Placed {
     const HEAD: &'static [&'static str] = &["SERVICE", "SLOT", "STATE", "RESTARTS", "ENGINE", "INSTANCE"];
-    const WIDE: &'static [&'static str] = &["NODE", "FENCE", "REASON", "MESSAGE"];
+    const WIDE: &'static [&'static str] = &["PID", "NODE", "FENCE", "REASON", "MESSAGE"];
 
     fn cells(&self) -> Vec<String> {
         let Self { service_name, instance } = self;
@@ -59,8 +59,9 @@ impl Row for Placed {
     }
 
     fn more(&self) -> Vec<String> {
-        let Instance { node, fence, reason, state_message, .. } = &self.instance;
-        [node, fence, reason, state_message].map(|value| value.clone().unwrap_or_default()).into()
+        let Instance { pid, node, fence, reason, state_message, .. } = &self.instance;
+        let pid = pid.map(|pid| pid.to_string());
+        [&pid, node, fence, reason, state_message].map(|value| value.clone().unwrap_or_default()).into()
     }
 
     fn name(&self) -> String {
@@ -75,7 +76,7 @@ mod tests {
 
     #[test]
     fn instances_of_all_services_are_listed_with_their_service() {
-        let instance = |slot: &str, name: Option<&str>, state: &str| serde_json::json!({"slot": slot, "name": name, "state": state, "restarts": 1, "engine": "process"});
+        let instance = |slot: &str, name: Option<&str>, state: &str| serde_json::json!({"slot": slot, "name": name, "state": state, "restarts": 1, "engine": "process", "pid": name.map(|_| 4711)});
         let services = serde_json::json!([
             {"id": "1", "service_name": "a", "images": [
                 {"key": "x", "instances": [instance("x/0", Some("a-x-0-1"), "RUNNING"), instance("x/1", None, "INITIAL")]},
@@ -92,6 +93,9 @@ mod tests {
         a        x/0   RUNNING  1         process  a-x-0-1
         a        x/1   INITIAL  1         process  -
         ");
+        insta::assert_snapshot!(shown(Format::Wide), @"SERVICE  SLOT  STATE    RESTARTS  ENGINE   INSTANCE  PID   NODE  FENCE  REASON  MESSAGE
+a        x/0   RUNNING  1         process  a-x-0-1   4711  -     -      -       -
+a        x/1   INITIAL  1         process  -         -     -     -      -       -");
         assert_eq!(shown(Format::Name), "a-x-0-1\nx/1\n");
         assert_eq!(instances(&services)[1]["service"], "1");
     }

@@ -70,12 +70,12 @@ impl Row for Service {
     const WIDE: &'static [&'static str] = &["WANTED", "REVISION", "REASON", "IMAGES"];
 
     fn cells(&self) -> Vec<String> {
-        let (running, replicas) =
-            self.images.iter().fold((0, 0), |sum, image| (sum.0 + image.running, sum.1 + image.replicas));
+        let (running, slots) =
+            self.images.iter().fold((0, 0), |sum, image| (sum.0 + image.running, sum.1 + image.slots()));
         vec![
             self.service_name.clone(),
             self.state.clone(),
-            format!("{running}/{replicas}"),
+            format!("{running}/{slots}"),
             self.id.clone(),
             self.state_message.clone().unwrap_or_default(),
         ]
@@ -100,7 +100,7 @@ impl Row for Image {
         vec![
             self.key.clone(),
             self.state.clone(),
-            format!("{}/{}", self.running, self.replicas),
+            format!("{}/{}", self.running, self.slots()),
             self.engine.clone().unwrap_or_default(),
             self.name.clone(),
             self.state_message.clone().unwrap_or_default(),

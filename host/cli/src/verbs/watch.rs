@@ -109,8 +109,8 @@ impl Told {
 }
 
 fn line(image: &Image, width: usize, paint: Paint) -> String {
-    let count =
-        if image.replicas > 1 { format!(" {}/{}", image.running, image.replicas) } else { String::new() };
+    let slots = image.slots();
+    let count = if slots > 1 { format!(" {}/{slots}", image.running) } else { String::new() };
     let message = image.state_message.as_deref().filter(|text| !text.is_empty());
     let message = message.map_or_else(String::new, |text| format!("  {}", output::clean(text)));
     format!(
@@ -142,10 +142,18 @@ fn too_late(last: &Service, id: &str, timeout: Duration) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Replicas;
 
     fn image(key: &str, state: &str, running: u64, replicas: u64, message: &str) -> Image {
         let state_message = Some(message.to_owned()).filter(|text| !text.is_empty());
-        Image { key: key.into(), state: state.into(), running, replicas, state_message, ..Image::default() }
+        Image {
+            key: key.into(),
+            state: state.into(),
+            running,
+            replicas: Replicas::Count(replicas),
+            state_message,
+            ..Image::default()
+        }
     }
 
     #[test]

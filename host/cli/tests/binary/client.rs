@@ -306,6 +306,37 @@ fn the_token_is_shown_over_tcp() {
 }
 
 #[test]
+fn capabilities_are_added_and_removed_as_they_are_said() {
+    let daemon = Stub::serve(|asked| match asked.method.as_str() {
+        "PUT" if asked.body.windows(7).any(|part| part == b"\"many!\"") => {
+            let mistake =
+                json!({"path": "[0].amount", "line": 1, "column": 9, "message": "\"many!\" is no number"});
+            let body = json!({"type": "urn:motey:problem:capabilities", "detail": "x", "errors": [mistake]});
+            Answer::Whole(400, "application/problem+json", body.to_string())
+        }
+        "DELETE" => Answer::Whole(304, "application/json", String::new()),
+        _ => stub::json(201, &json!([])),
+    });
+    let line = "capability add camera --exclusive --unit 1-4.2 --property fps=30 --property on=true --property size=4kB";
+    let mut args: Vec<&str> = line.split(' ').collect();
+    args.extend(["--property", "serial=\"7\""]);
+    let (code, out, err) = ran(daemon.motey(&args));
+    assert_eq!((code, out.as_str(), err.as_str()), (0, "", "camera: added\n"));
+    let sent: Value = serde_json::from_slice(&daemon.asked()[0].body).expect("JSON");
+    let expected = json!([{"capability": "camera", "capability_type": "hardware", "unit": "1-4.2", "exclusive": true,
+        "properties": {"fps": 30, "on": true, "size": "4kB", "serial": "7"}}]);
+    assert_eq!((daemon.lines()[0].as_str(), sent), ("PUT /v1/capabilities", expected));
+
+    let (code, _, err) = ran(daemon.motey(&["capability", "add", "seats", "--amount", "many!"]));
+    assert_eq!((code, err.as_str()), (1, "error: \"many!\" is no number\n"));
+    let (code, _, err) = ran(daemon.motey(&["capability", "remove", "gps", "--unit", "A1"]));
+    assert_eq!(code, 3, "{err}");
+    assert!(err.contains("nobody gave gps (A1) to this node"), "{err}");
+    let (code, ..) = ran(daemon.motey(&["capability", "add", "x", "--exclusive", "--amount", "1"]));
+    assert_eq!(code, 2);
+}
+
+#[test]
 fn services_are_found_by_name_or_id() {
     let two = json!([service("RUNNING", None), service("ERROR", None)]);
     let daemon = Stub::serve(move |asked| match asked.path.as_str() {

@@ -16,6 +16,7 @@ use crate::draft::Draft;
 use crate::id::{ImageKey, NodeId, ServiceId, ServiceName};
 use crate::mail;
 use crate::mutant::{self, Mutant};
+use crate::offer;
 use crate::peer::{Duty, PeerMessage};
 use crate::reason::Reason;
 use crate::record::{
@@ -51,6 +52,8 @@ pub(crate) fn answer(draft: &mut Draft<'_>, request: &Request) -> Result<Answer,
         Request::Delete(id) => delete(draft, *id),
         Request::Duty(duty) => Ok(take_on(draft, *duty)),
         Request::Forget { node, forgotten } => forget(draft, *node, *forgotten),
+        Request::Offer { source, more } => offer::offer(draft, source, more),
+        Request::Withdraw { source, less } => Ok(offer::withdraw(draft, source, less)),
     }
 }
 

@@ -299,6 +299,9 @@ fn a_pinned_slot_waits_for_its_node_or_for_the_operator() {
     cluster.lab(gone).crash(false);
     cluster.pass(2 * LONG);
     assert_eq!(cluster.lab(other).live(id).len(), 0);
+    let said = cluster.lab(node(1)).said(id);
+    assert!(said.starts_with(&format!("waiting.node: node {gone} is silent")), "{said}");
+    assert_eq!(cluster.lab(node(1)).state(id), State::Instantiating);
     let refused = cluster.lab(node(1)).ask(Request::Forget { node: other, forgotten: true });
     assert_eq!(refused, Some(Answer::Refused(Refusal::Heard(other))));
     cluster.lab(node(1)).ask(Request::Forget { node: gone, forgotten: true });
@@ -444,4 +447,18 @@ fn a_plan_says_of_every_node_what_it_lacks() {
     assert_eq!(told, expected);
     let unmet: Vec<usize> = plan.slots[0].verdicts.iter().map(|verdict| verdict.unmet.len()).collect();
     assert_eq!((unmet, plan.is_complete()), (vec![1, 0, 1], false));
+}
+
+#[test]
+fn a_drained_node_is_left_as_soon_as_there_is_room_elsewhere() {
+    let (mut cluster, id) = (Cluster::of(2), service(1));
+    cluster.lab(node(2)).offer([capability("memory", Supply::Amount(100))]);
+    cluster.pass(LONG);
+    assert_eq!(spread(&mut cluster, id, taking("memory", 60, image("web"))), [0, 1]);
+    cluster.lab(node(2)).ask(Request::Duty(Duty::Drain));
+    cluster.pass(LONG);
+    assert_eq!(cluster.running(id), [0, 1], "nobody else has the room");
+    cluster.lab(node(1)).offer([capability("memory", Supply::Amount(100))]);
+    cluster.pass(LONG);
+    assert_eq!(cluster.running(id), [1, 0]);
 }

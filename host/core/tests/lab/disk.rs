@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use motey_core::capability::{CapId, Lease};
+use motey_core::capability::{CapId, Capability, Lease};
 use motey_core::id::ServiceId;
 use motey_core::record::{Fence, Incarnation, InstanceKey, Revision, ServiceRecord};
 use motey_core::step::{Event, EventKind, Txn};
@@ -16,6 +16,7 @@ pub struct Disk {
     pub kept: BTreeMap<ServiceId, Revision>,
     pub standing: Standing,
     pub incarnation: Option<Incarnation>,
+    pub offers: BTreeMap<String, Vec<Capability>>,
     pub journal: Vec<Event>,
     /// Every fence that was ever assigned.
     pub fences: BTreeSet<Fence>,
@@ -38,6 +39,7 @@ impl Disk {
         self.writes += 1;
         self.leases.retain(|lease| !txn.freed.contains(&lease.holder));
         self.leases.extend(txn.taken.iter().cloned());
+        self.offers.extend(txn.offers.clone());
         for (id, record) in &txn.records {
             let old = self.records.get(id);
             assert!(old.is_none_or(|old| old.stamp < record.stamp), "stamps grow");

@@ -114,7 +114,7 @@ impl Engine {
         let handle = format!("{}-{}", key.slot, key.fence.n);
         let (key, engine) = (key.clone(), self.name.clone());
         let revision = Some(revision);
-        Instance { key, engine, handle, revision, seen: Seen::Created, message: None, at }
+        Instance { key, engine, handle, revision, seen: Seen::Created, message: None, pid: None, at }
     }
 
     /// Changes what it shows, by itself.

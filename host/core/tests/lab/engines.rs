@@ -125,6 +125,7 @@ fn what_exists_already_is_adopted() {
         revision: None,
         seen: Seen::Running,
         message: None,
+        pid: None,
         at: lab.now,
     };
     lab.engine().instances.insert(key, made);

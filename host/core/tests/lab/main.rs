@@ -14,4 +14,5 @@ mod engines;
 mod exits;
 mod full;
 mod life;
+mod offers;
 mod random;

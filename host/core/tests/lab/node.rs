@@ -103,7 +103,10 @@ impl Lab {
                 }
                 let effects = self.core.apply(committed);
                 effects.into_iter().for_each(|effect| self.perform(effect));
-                self.dies();
+                if self.dies() {
+                    // perhaps within an effect that was an input again
+                    return;
+                }
             }
             Err((dropped, _full)) => {
                 dropped.asks.iter().for_each(|ask| drop(self.answers.insert(*ask, None)));
@@ -117,6 +120,7 @@ impl Lab {
         match effect {
             Effect::Answer(ask, answer) => drop(self.answers.insert(ask, Some(answer))),
             Effect::Send(to, letter) => self.outbox.push((to, letter)),
+            Effect::Offer { source, all } => self.input(&Input::Capabilities { source, all }),
             Effect::Call(call) => {
                 let under_way = self.calls.iter().any(|other| other.target.key == call.target.key);
                 assert!(!under_way, "two calls under way for {:?}", call.target.key);
@@ -273,6 +277,9 @@ impl Lab {
         self.answers.clear();
         self.life = self.life.max(self.disk.incarnation.map_or(0, |raised| raised.count + 1));
         self.core = Core::new(identity(self.id, self.life), self.tuning, self.disk.stored());
+        for (source, all) in self.disk.offers.clone() {
+            self.input(&Input::Capabilities { source, all });
+        }
         self.tick();
         self.check();
     }

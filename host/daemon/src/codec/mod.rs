@@ -4,6 +4,7 @@
 //! and refuses a version it does not know; whoever changes the meaning of a field raises the version. The forms
 //! mirror the core's types, which know nothing of serde. Where documents are kept or sent is not known here.
 
+mod capability;
 mod lease;
 mod need;
 mod record;
@@ -60,7 +61,7 @@ pub enum CodecError {
     UnknownEvent(String),
 }
 
-/// What has a written form: records, revisions, leases, the keys of instances, a node's standing.
+/// What has a written form: records, revisions, leases, given capabilities, the keys of instances, a node's standing.
 pub trait Coded: Sized + sealed::Formed {}
 
 impl<T: sealed::Formed> Coded for T {}

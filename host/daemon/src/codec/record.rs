@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use motey_core::id::{EngineName, NodeId, ServiceId, ServiceName};
 use motey_core::reason::{Code, Reason};
@@ -24,6 +25,8 @@ pub struct RecordForm<A = AssignmentForm> {
     desired: DesiredForm,
     stamp: StampForm,
     revision: RevisionForm,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<RevisionForm>,
     #[serde(default = "BTreeMap::new", skip_serializing_if = "BTreeMap::is_empty")]
     slots: BTreeMap<Text<SlotId>, A>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -121,6 +124,7 @@ impl Formed for ServiceRecord {
             desired: self.desired.into(),
             stamp: self.stamp.into(),
             revision: RevisionForm::new(&self.revision)?,
+            previous: self.previous.as_deref().map(RevisionForm::new).transpose()?,
             slots: self.slots.iter().map(|(slot, to)| (Text(slot.clone()), to.clone().into())).collect(),
             dismissed: self.dismissed.iter().cloned().map(Into::into).collect(),
             holders: self.holders.iter().copied().map(Text).collect(),
@@ -155,6 +159,7 @@ impl<A> RecordForm<A> {
             desired,
             stamp: self.stamp.under(desired),
             revision: self.revision.into(),
+            previous: self.previous.map(|form| Arc::new(form.into())),
             slots: self.slots.into_iter().map(|(Text(slot), to)| (slot, assignment(to))).collect(),
             dismissed: self.dismissed.into_iter().map(Into::into).collect::<BTreeSet<_>>(),
             holders: self.holders.into_iter().map(|Text(node)| node).collect(),
@@ -208,7 +213,7 @@ impl From<Assignment> for AssignmentForm {
             fence: Text(fence),
             revision: Text(revision),
             pinned,
-            from: from.map(Into::into),
+            from: from.map(|former| (*former).into()),
         }
     }
 }
@@ -221,7 +226,7 @@ impl From<AssignmentForm> for Assignment {
             fence: form.fence.0,
             revision: form.revision.0,
             pinned: form.pinned,
-            from: form.from.map(Into::into),
+            from: form.from.map(|former| Box::new(former.into())),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use motey_core::id::{EngineName, ImageKey};
 use motey_core::spec::{
-    Format, ImageSpec, Need, Neighbours, Params, Replicas, Restart, Source, Spec, StopRule,
+    Format, ImageSpec, Need, Neighbours, Params, Ready, Replicas, Restart, Run, Source, Spec, StopRule,
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,14 +38,47 @@ struct ImageForm {
     image: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     engines: Vec<Text<EngineName>>,
-    replicas: u16,
+    replicas: ReplicasForm,
     need: NeedForm,
     params: ParamsForm,
+    #[serde(default, skip_serializing_if = "RunForm::is_service")]
+    run: RunForm,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    after: Vec<(Text<ImageKey>, ReadyForm)>,
     restart: RestartForm,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     near: Vec<Text<ImageKey>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     apart: Vec<Text<ImageKey>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum ReplicasForm {
+    Count(u16),
+    Named(NamedReplicas),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum NamedReplicas {
+    EveryNode,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RunForm {
+    #[default]
+    Service,
+    Job,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ReadyForm {
+    Started,
+    Healthy,
+    Completed,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,25 +134,20 @@ impl From<SpecForm> for Spec {
 
 impl ImageForm {
     fn new(image: &ImageSpec) -> Result<Self, CodecError> {
-        let ImageSpec {
-            key,
-            image,
-            engines,
-            replicas: Replicas::Count(replicas),
-            need,
-            params,
-            restart,
-            neighbours: Neighbours { near, apart },
-        } = image.clone();
+        let ImageSpec { key, image, engines, replicas, need, params, run, after, restart, neighbours } =
+            image.clone();
+        let Neighbours { near, apart } = neighbours;
         let need = NeedForm::new(need.into(), MAX_NEED_DEPTH)
             .ok_or_else(|| CodecError::TooDeep { image: key.to_string() })?;
         Ok(Self {
             key: Text(key),
             image,
             engines: engines.into_iter().map(Text).collect(),
-            replicas,
+            replicas: replicas.into(),
             need,
             params: params.into(),
+            run: run.into(),
+            after: after.into_iter().map(|(key, ready)| (Text(key), ready.into())).collect(),
             restart: restart.into(),
             near: near.into_iter().map(Text).collect(),
             apart: apart.into_iter().map(Text).collect(),
@@ -129,17 +157,93 @@ impl ImageForm {
 
 impl From<ImageForm> for ImageSpec {
     fn from(form: ImageForm) -> Self {
-        let ImageForm { key: Text(key), image, engines, replicas, need, params, restart, near, apart } = form;
+        let ImageForm {
+            key: Text(key),
+            image,
+            engines,
+            replicas,
+            need,
+            params,
+            run,
+            after,
+            restart,
+            near,
+            apart,
+        } = form;
         let keys = |keys: Vec<Text<ImageKey>>| keys.into_iter().map(|Text(key)| key).collect();
         Self {
             key,
             image,
             engines: engines.into_iter().map(|Text(engine)| engine).collect(),
-            replicas: Replicas::Count(replicas),
+            replicas: replicas.into(),
             need: Need::from(need).into(),
             params: params.into(),
+            run: run.into(),
+            after: after.into_iter().map(|(Text(key), ready)| (key, ready.into())).collect(),
             restart: restart.into(),
             neighbours: Neighbours { near: keys(near), apart: keys(apart) },
+        }
+    }
+}
+
+impl From<Replicas> for ReplicasForm {
+    fn from(replicas: Replicas) -> Self {
+        match replicas {
+            Replicas::Count(count) => Self::Count(count),
+            Replicas::EveryNode => Self::Named(NamedReplicas::EveryNode),
+        }
+    }
+}
+
+impl From<ReplicasForm> for Replicas {
+    fn from(form: ReplicasForm) -> Self {
+        match form {
+            ReplicasForm::Count(count) => Self::Count(count),
+            ReplicasForm::Named(NamedReplicas::EveryNode) => Self::EveryNode,
+        }
+    }
+}
+
+impl RunForm {
+    fn is_service(&self) -> bool {
+        *self == Self::Service
+    }
+}
+
+impl From<Run> for RunForm {
+    fn from(run: Run) -> Self {
+        match run {
+            Run::Service => Self::Service,
+            Run::Job => Self::Job,
+        }
+    }
+}
+
+impl From<RunForm> for Run {
+    fn from(form: RunForm) -> Self {
+        match form {
+            RunForm::Service => Self::Service,
+            RunForm::Job => Self::Job,
+        }
+    }
+}
+
+impl From<Ready> for ReadyForm {
+    fn from(ready: Ready) -> Self {
+        match ready {
+            Ready::Started => Self::Started,
+            Ready::Healthy => Self::Healthy,
+            Ready::Completed => Self::Completed,
+        }
+    }
+}
+
+impl From<ReadyForm> for Ready {
+    fn from(form: ReadyForm) -> Self {
+        match form {
+            ReadyForm::Started => Self::Started,
+            ReadyForm::Healthy => Self::Healthy,
+            ReadyForm::Completed => Self::Completed,
         }
     }
 }

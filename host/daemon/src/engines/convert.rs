@@ -33,7 +33,16 @@ pub(super) fn own_instance(
     let key = key_of(&shown.labels, node)?;
     let (engine, seen) = (engine.clone(), seen(&shown));
     let revision = revision_of(&shown.labels);
-    Some(Instance { key, engine, handle: shown.name, revision, seen, message: shown.message, at })
+    Some(Instance {
+        key,
+        engine,
+        handle: shown.name,
+        revision,
+        seen,
+        message: shown.message,
+        pid: shown.pid,
+        at,
+    })
 }
 
 fn seen(shown: &ops::Instance) -> Seen {

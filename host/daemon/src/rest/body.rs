@@ -111,13 +111,16 @@ pub(super) fn blueprint_format(headers: &HeaderMap) -> Result<Format, Problem> {
     }
 }
 
-/// Reads a small JSON body.
-pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+/// Takes no body but one that is said to be JSON.
+pub(super) fn is_json(headers: &HeaderMap) -> Result<(), Problem> {
     const ACCEPT: &str = "application/json";
     let given = content_type(headers, ACCEPT)?;
-    if given != ACCEPT {
-        return Err(Problem::MediaType { given, accept: ACCEPT });
-    }
+    if given == ACCEPT { Ok(()) } else { Err(Problem::MediaType { given, accept: ACCEPT }) }
+}
+
+/// Reads a small JSON body.
+pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+    is_json(headers)?;
     serde_json::from_slice(body).map_err(|error| Problem::Body(error.to_string()))
 }
 

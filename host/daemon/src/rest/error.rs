@@ -47,8 +47,10 @@ pub(super) enum Problem {
     LargeBody(usize),
     #[error("{given} is not taken here; send the body with one of these content types: {accept}")]
     MediaType { given: String, accept: &'static str },
-    #[error("{}", told(.0))]
+    #[error("{}", told("the blueprint has", .0))]
     Blueprint(Diagnostics),
+    #[error("{}", told("the list of capabilities has", .0))]
+    Capabilities(Diagnostics),
 
     #[error("{0:?} is not the id of a service: ids are UUIDs, GET /v1/service lists them")]
     NotAnId(String),
@@ -63,6 +65,8 @@ pub(super) enum Problem {
     Renamed { is: ServiceName, to: ServiceName },
     #[error(transparent)]
     Refused(Refusal),
+    #[error("{}", missing(*.0))]
+    NoRevision(Option<u32>),
     #[error("the service has no instance {0} now")]
     NoInstance(String),
 
@@ -78,7 +82,7 @@ pub(super) enum Problem {
     System(&'static str, String),
 }
 
-/// One mistake of a blueprint.
+/// One mistake of a blueprint, or of a list of capabilities.
 #[derive(Serialize)]
 struct Mistake<'a> {
     path: &'a str,
@@ -131,11 +135,13 @@ impl Problem {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", "Content type not taken")
             }
             Self::Blueprint(_) => (StatusCode::BAD_REQUEST, "blueprint", "Wrong blueprint"),
+            Self::Capabilities(_) => (StatusCode::BAD_REQUEST, "capabilities", "Wrong capabilities"),
             Self::NotAnId(_) => (StatusCode::NOT_FOUND, "unknown-service", "No such service"),
             Self::UnknownNode(_) => (StatusCode::NOT_FOUND, "unknown-node", "No such node"),
             Self::Deleted { .. } => (StatusCode::GONE, "deleted", "The service was deleted"),
             Self::Renamed { .. } => (StatusCode::CONFLICT, "renamed", "A service keeps its name"),
             Self::Refused(refusal) => refused(refusal),
+            Self::NoRevision(_) => (StatusCode::NOT_FOUND, "unknown-revision", "No such revision"),
             Self::NoInstance(_) => (StatusCode::NOT_FOUND, "no-instance", "No such instance"),
             Self::Engine(error) => engine(error.kind),
             Self::Ask(error) => asked(error),
@@ -161,10 +167,11 @@ impl Problem {
             status: status.as_u16(),
             detail: self.to_string(),
             instance,
-            errors: if let Self::Blueprint(found) = &self {
-                found.iter().map(Mistake::new).collect()
-            } else {
-                vec![]
+            errors: match &self {
+                Self::Blueprint(found) | Self::Capabilities(found) => {
+                    found.iter().map(Mistake::new).collect()
+                }
+                _ => vec![],
             },
             id,
             state,
@@ -202,6 +209,17 @@ impl Problem {
     }
 }
 
+fn missing(revision: Option<u32>) -> String {
+    match revision {
+        Some(number) => format!(
+            "the service has no revision {number}, or has it no more: GET /v1/service/{{id}}/revisions lists the last ones"
+        ),
+        None => {
+            "no earlier revision with another blueprint is kept: there is nothing to go back to".to_owned()
+        }
+    }
+}
+
 fn refused(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
     match refusal {
         Refusal::Unknown(_) => (StatusCode::NOT_FOUND, "unknown-service", "No such service"),
@@ -212,6 +230,10 @@ fn refused(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         Refusal::Deleted(_) => (StatusCode::GONE, "deleted", "The service was deleted"),
         Refusal::Conflict(_) => (StatusCode::CONFLICT, "conflict", "The id is taken"),
         Refusal::UnknownImage(_) => (StatusCode::NOT_FOUND, "unknown-image", "No such image"),
+        Refusal::NotCounted(_) => (StatusCode::CONFLICT, "not-counted", "It has no number of slots"),
+        Refusal::TooManyOffers(_) => {
+            (StatusCode::BAD_REQUEST, "too-many-capabilities", "More capabilities than possible")
+        }
         Refusal::TooManySlots(..) => (StatusCode::BAD_REQUEST, "too-many-slots", "More slots than possible"),
         Refusal::Unplaceable(_) => (StatusCode::CONFLICT, "unplaceable", "No node can run it now"),
     }
@@ -245,10 +267,10 @@ fn asked(error: &AskError) -> (StatusCode, &'static str, &'static str) {
     }
 }
 
-fn told(found: &Diagnostics) -> String {
+fn told(has: &str, found: &Diagnostics) -> String {
     let count = found.as_slice().len();
     let first = found.iter().next().map_or_else(String::new, ToString::to_string);
-    format!("the blueprint has {count} mistake{}; the first: {first}", if count == 1 { "" } else { "s" })
+    format!("{has} {count} mistake{}; the first: {first}", if count == 1 { "" } else { "s" })
 }
 
 impl<'a> Mistake<'a> {
@@ -261,6 +283,18 @@ impl<'a> Mistake<'a> {
 /// What was asked for is here.
 pub(super) fn ok(body: &impl Serialize) -> Response {
     answer(StatusCode::OK, body)
+}
+
+/// It is so from now on.
+pub(super) fn changed(body: &impl Serialize) -> Response {
+    answer(StatusCode::CREATED, body)
+}
+
+/// It was so already. Such an answer has no body (RFC 9110, section 15.4.5).
+pub(super) fn unchanged() -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    response
 }
 
 /// It was made, and is at `location`.

@@ -1,5 +1,7 @@
 //! `/v1/events` and `/v1/service/{id}/events`: the journal, as far as it reaches back.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use motey_core::id::ServiceId;
 use serde::Serialize;
@@ -24,6 +26,8 @@ struct Event {
     /// By a clock that may have been wrong; `seq` tells the order.
     at: String,
     service: String,
+    /// Also of a deleted one, for as long as its tombstone is here.
+    service_name: Option<String>,
     slot: Option<String>,
     kind: &'static str,
     text: String,
@@ -56,7 +60,12 @@ async fn page(api: &Api, mut query: Query, of: Option<ServiceId>, path: &str) ->
         entries.reverse();
     }
     let last = entries.last().map(|entry| entry.seq);
-    let mut response = error::ok(&entries.into_iter().map(Event::new).collect::<Vec<_>>());
+    let mut names = Names::default();
+    let event = |entry: Entry| {
+        let name = names.of(api, entry.service);
+        Event::new(entry, name)
+    };
+    let mut response = error::ok(&entries.into_iter().map(event).collect::<Vec<_>>());
     if let Some(next) = last.or(if let Span::After(seq) = span { Some(seq) } else { None }) {
         let next = format!("<{path}?after={next}&limit={limit}>; rel=\"next\"");
         response.headers_mut().extend(HeaderValue::from_str(&next).ok().map(|next| (LINK, next)));
@@ -82,8 +91,19 @@ fn span(query: &mut Query) -> Result<Span, Problem> {
     }
 }
 
+/// What services are called, each looked up once.
+#[derive(Default)]
+struct Names(HashMap<ServiceId, Option<String>>);
+
+impl Names {
+    fn of(&mut self, api: &Api, service: ServiceId) -> Option<String> {
+        let name = || api.node.read(|core| core.record(service).map(|record| record.name.to_string()));
+        self.0.entry(service).or_insert_with(name).clone()
+    }
+}
+
 impl Event {
-    fn new(entry: Entry) -> Self {
+    fn new(entry: Entry, service_name: Option<String>) -> Self {
         let service = entry.service.to_string();
         let at = Timestamp::from_millisecond(entry.wall_ms).unwrap_or(Timestamp::UNIX_EPOCH);
         Self {
@@ -91,6 +111,7 @@ impl Event {
             at: format!("{at:.3}"),
             _links: Links::default().to("service", links::service(&service)).to("collection", links::EVENTS),
             service,
+            service_name,
             slot: entry.slot.map(|slot| slot.to_string()),
             kind: entry.kind.as_str(),
             text: entry.text,
@@ -106,19 +127,21 @@ mod tests {
 
     #[test]
     fn an_event_as_clients_see_it() {
-        let event = Event::new(Entry {
+        let entry = Entry {
             seq: 42,
             wall_ms: 1_764_000_000_123,
             service: ServiceId(Uuid::from_u128(7)),
             slot: "web-0".parse().ok(),
             kind: EventKind::Started,
             text: "web-0 runs on process".into(),
-        });
+        };
+        let event = Event::new(entry, Some("cell-7".into()));
         insta::assert_snapshot!(serde_json::to_string_pretty(&event).expect("JSON"), @r#"
         {
           "seq": 42,
           "at": "2025-11-24T16:00:00.123Z",
           "service": "00000000-0000-0000-0000-000000000007",
+          "service_name": "cell-7",
           "slot": "web-0",
           "kind": "started",
           "text": "web-0 runs on process",

@@ -22,9 +22,12 @@ pub(super) async fn alive(call: Call) -> Outcome {
     Ok(error::ok(&Health { status: "ok", _links: Links::of("/healthz") }))
 }
 
-/// `GET /readyz`: the store is open and the loop answers. Does not wait for plugins.
+/// `GET /readyz`: the store is open and the loop answers, and nobody asked it to end. Does not wait for plugins.
 pub(super) async fn ready(call: Call) -> Outcome {
     call.query.end("")?;
+    if *call.api.closing.borrow() {
+        return Err(Problem::NotReady("it is going down".into()));
+    }
     match call.api.node.ping(LOOP_DEADLINE).await {
         Ok(()) => Ok(error::ok(&Health { status: "ready", _links: Links::of("/readyz") })),
         Err(error) => Err(Problem::NotReady(error.to_string())),

@@ -4,7 +4,9 @@
 //! when they end, as the lines come when they are followed. One of several that cannot be read says so in its place.
 
 use std::convert::Infallible;
+use std::fmt::{self, Display};
 use std::pin::Pin;
+use std::str::FromStr;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -38,8 +40,32 @@ const PIECE: usize = 16 << 10;
 /// Which instances' output, and which part of it.
 struct Wanted {
     image: Option<String>,
-    slot: Option<u16>,
+    slot: Option<WantedPlace>,
     wish: LogsWish,
+}
+
+/// A slot as `?slot=` names it: by its number, or by the node that it belongs to.
+#[derive(Clone, Copy)]
+struct WantedPlace(Place);
+
+impl FromStr for WantedPlace {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(ordinal) => Ok(Self(Place::Ordinal(ordinal))),
+            Err(_) => text.parse().map(|node| Self(Place::On(node))),
+        }
+    }
+}
+
+impl Display for WantedPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Place::Ordinal(ordinal) => ordinal.fmt(f),
+            Place::On(node) => node.fmt(f),
+        }
+    }
 }
 
 /// `GET /v1/service/{id}/logs?image=&slot=&tail=&since=&follow=`
@@ -71,7 +97,7 @@ pub(super) async fn read(id: String, mut call: Call) -> Outcome {
 impl Wanted {
     fn read(query: &mut Query) -> Result<Self, Problem> {
         let image = query.text("image")?;
-        let slot = query.value("slot", "the number of a slot")?;
+        let slot = query.value("slot", "the number of a slot, or the id of its node")?;
         let tail = query.value("tail", "a number of lines")?;
         let since = query.value::<Span>("since", "a span of time such as 90s, 5m, 2h or 1d")?;
         let since_ms = since.map(|Span(since)| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
@@ -97,14 +123,13 @@ impl Wanted {
     }
 
     fn fits(&self, slot: &SlotId) -> bool {
-        let Place::Ordinal(ordinal) = slot.place;
         self.image.as_deref().is_none_or(|image| image == slot.image.as_str())
-            && self.slot.is_none_or(|wanted| wanted == ordinal)
+            && self.slot.is_none_or(|WantedPlace(wanted)| wanted == slot.place)
     }
 }
 
-impl std::fmt::Display for Wanted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.image, self.slot) {
             (Some(image), Some(slot)) => write!(f, "{image:?} {slot}"),
             (Some(image), None) => write!(f, "of {image:?}"),

@@ -16,6 +16,7 @@ mod node;
 mod patient;
 mod plugin;
 mod query;
+mod revision;
 mod root;
 mod seats;
 mod server;
@@ -23,6 +24,7 @@ mod service;
 mod socket;
 mod status;
 mod view;
+mod why;
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -72,6 +74,7 @@ struct Api {
 /// The kinds of blocking work. None must be able to starve another.
 struct Works {
     journal: Apart,
+    revisions: Apart,
     blueprints: Apart,
     gauges: Apart,
 }
@@ -80,6 +83,7 @@ impl Works {
     fn new() -> Self {
         Self {
             journal: Apart::new("the journal", 2, Duration::from_secs(30)),
+            revisions: Apart::new("the revisions", 1, Duration::from_secs(30)),
             blueprints: Apart::new("the blueprint", 2, Duration::from_secs(30)),
             gauges: Apart::new("the machine's state", 1, Duration::from_secs(5)),
         }
@@ -148,11 +152,14 @@ routes! {
     "node-cordon" ("v1" / "nodes" / String / "cordon") { POST node::cordon }
     "node" ("v1" / "nodes" / String) { GET node::show }
     "nodes" ("v1" / "nodes") { GET node::list }
-    "capabilities" ("v1" / "capabilities") { GET capability::list }
+    "capabilities" ("v1" / "capabilities") { DELETE capability::withdraw, GET capability::list, PUT capability::offer }
     "events" ("v1" / "events") { GET event::list }
     "service-events" ("v1" / "service" / String / "events") { GET event::of_service }
+    "service-why" ("v1" / "service" / String / "why") { GET why::tell }
     "service-blueprint" ("v1" / "service" / String / "blueprint") { GET service::blueprint }
     "service-logs" ("v1" / "service" / String / "logs") { GET logs::read }
+    "service-rollback" ("v1" / "service" / String / "rollback") { POST revision::roll_back }
+    "service-revisions" ("v1" / "service" / String / "revisions") { GET revision::list }
     "service-scale" ("v1" / "service" / String / "scale") { POST service::scale }
     "service-restart" ("v1" / "service" / String / "restart") { POST service::restart }
     "service-stop" ("v1" / "service" / String / "stop") { POST service::stop }

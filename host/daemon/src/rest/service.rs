@@ -22,7 +22,7 @@ use super::links;
 use super::{Api, Call, Outcome, body, view};
 
 /// A blueprint of this many bytes or more is not read on a worker, where it would keep others waiting.
-const INLINE: usize = 64 << 10;
+pub(super) const INLINE: usize = 64 << 10;
 
 /// So many services are looked at before others get their turn.
 const TURN: usize = 16;
@@ -202,14 +202,14 @@ impl Api {
     /// Asks the node and turns its refusals into problems.
     pub(super) async fn ask(&self, request: Request) -> Result<(), Problem> {
         match self.node.ask(request).await? {
-            Answer::Accepted(_) | Answer::Unchanged(_) | Answer::Done => Ok(()),
+            Answer::Accepted(_) | Answer::Unchanged(_) | Answer::Done | Answer::Offers { .. } => Ok(()),
             Answer::Refused(Refusal::Deleted(id)) => Err(self.deleted(id)),
             Answer::Refused(refusal) => Err(Problem::Refused(refusal)),
         }
     }
 
     /// Asks for a change and shows what the service is then.
-    async fn change(&self, request: Request, id: ServiceId) -> Outcome {
+    pub(super) async fn change(&self, request: Request, id: ServiceId) -> Outcome {
         self.ask(request).await?;
         let (record, status) = self.known(id).ok_or_else(|| Problem::unknown(id))?;
         Ok(error::accepted(&view::Service::new(&record, &status)))
@@ -230,11 +230,12 @@ impl Api {
         }
     }
 
-    fn known(&self, id: ServiceId) -> Option<(Arc<ServiceRecord>, ServiceStatus)> {
+    /// Also one that was deleted, while its tombstone is here.
+    pub(super) fn known(&self, id: ServiceId) -> Option<(Arc<ServiceRecord>, ServiceStatus)> {
         self.node.read(|core| Some((Arc::clone(core.record(id)?), core.status(id)?)))
     }
 
-    fn deleted(&self, id: ServiceId) -> Problem {
+    pub(super) fn deleted(&self, id: ServiceId) -> Problem {
         let state = self.node.read(|core| core.status(id)).map_or(State::Terminated, |status| status.state);
         Problem::Deleted { id, state }
     }

@@ -10,7 +10,7 @@ use motey_core::id::NodeId;
 use motey_core::project::{ImageStatus, ServiceStatus, SlotStatus};
 use motey_core::reason::Reason;
 use motey_core::record::{Desired, Place, ServiceRecord};
-use motey_core::spec::{ImageSpec, Params};
+use motey_core::spec::{self, ImageSpec, Params};
 use serde::Serialize;
 
 use super::links::{self, Links};
@@ -56,10 +56,18 @@ struct Image {
     state: &'static str,
     #[serde(flatten)]
     why: Why,
-    replicas: u16,
+    replicas: Replicas,
     running: u16,
     instances: Vec<Instance>,
     _links: Links,
+}
+
+/// As a blueprint would say it.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Replicas {
+    Count(u16),
+    Everywhere(&'static str),
 }
 
 #[derive(Debug, Serialize)]
@@ -71,6 +79,8 @@ struct Instance {
     why: Why,
     node: Option<String>,
     engine: Option<String>,
+    /// Of its main process, while it has one, where its engine tells.
+    pid: Option<u32>,
     fence: Option<String>,
     restarts: u32,
     /// Milliseconds since the boot of its node.
@@ -110,7 +120,7 @@ impl Service {
     }
 }
 
-fn desired(desired: Desired) -> &'static str {
+pub(super) fn desired(desired: Desired) -> &'static str {
     match desired {
         Desired::Running => "running",
         Desired::Stopped => "stopped",
@@ -129,7 +139,9 @@ fn service_links(record: &ServiceRecord, path: &str) -> Links {
         .to("collection", links::SERVICES)
         .to("logs", format_args!("{path}/logs"))
         .to("blueprint", format_args!("{path}/blueprint"))
-        .to("events", format_args!("{path}/events"));
+        .to("events", format_args!("{path}/events"))
+        .to("revisions", format_args!("{path}/revisions"))
+        .to("why", format_args!("{path}/why"));
     if record.desired == Desired::Absent {
         return links;
     }
@@ -143,6 +155,7 @@ fn service_links(record: &ServiceRecord, path: &str) -> Links {
         .act("restart", "POST", format_args!("{path}/restart"))
         .act("scale", "POST", format_args!("{path}/scale"))
         .act("update", "PUT", path)
+        .act("rollback", "POST", format_args!("{path}/rollback"))
         .act("delete", "DELETE", path)
 }
 
@@ -172,7 +185,7 @@ impl Image {
             node: placed.and_then(|slot| slot.node).map(|node| node.to_string()),
             state: status.state.as_str(),
             why: Why::new(status.reason.as_ref()),
-            replicas: status.wanted,
+            replicas: Replicas::new(spec, status),
             running: status.running,
             instances: status.slots.iter().map(|slot| Instance::new(&logs, slot)).collect(),
             _links: Links::default().to("service", service).to("logs", logs),
@@ -181,10 +194,22 @@ impl Image {
     }
 }
 
+impl Replicas {
+    fn new(spec: &ImageSpec, status: &ImageStatus) -> Self {
+        match spec.replicas {
+            spec::Replicas::Count(_) => Self::Count(status.wanted),
+            spec::Replicas::EveryNode => Self::Everywhere("every-node"),
+        }
+    }
+}
+
 impl Instance {
     fn new(logs: &str, status: &SlotStatus) -> Self {
-        let Place::Ordinal(ordinal) = status.slot.place;
-        let links = Links::default().to("logs", format_args!("{logs}&slot={ordinal}"));
+        let links = Links::default();
+        let links = match status.slot.place {
+            Place::Ordinal(ordinal) => links.to("logs", format_args!("{logs}&slot={ordinal}")),
+            Place::On(node) => links.to("logs", format_args!("{logs}&slot={node}")),
+        };
         Self {
             slot: status.slot.to_string(),
             name: status.handle.clone(),
@@ -192,6 +217,7 @@ impl Instance {
             why: Why::new(status.reason.as_ref()),
             node: status.node.map(|node| node.to_string()),
             engine: status.engine.as_ref().map(ToString::to_string),
+            pid: status.pid,
             fence: status.fence.map(|fence| fence.to_string()),
             restarts: status.restarts,
             observed_at: status.observed_at.map(|at| at.0),

@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::time::Duration;
 
+use motey_core::capability::Capability;
 use motey_core::id::ServiceId;
 use motey_core::record::Revision;
 use motey_core::step::Durability;
@@ -12,6 +13,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use uuid::Uuid;
 
+use super::claim::claim;
 use super::draft::{Draft, beside, sync_folder};
 use super::error::{At, StoreError};
 use super::schema;
@@ -44,7 +46,7 @@ pub(super) struct Claim {
 impl Claim {
     fn on(path: &Path) -> Result<Self, StoreError> {
         let file = File::open(path).at(path)?;
-        match file.try_lock() {
+        match claim(&file) {
             Ok(()) => Ok(Self { file }),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: path.into() }),
             Err(TryLockError::Error(error)) => Err(error).at(path),
@@ -99,6 +101,11 @@ pub(super) fn load(connection: &Connection, path: &Path) -> Result<Stored, Store
         kept: kept(connection, path)?,
         standing: standing.unwrap_or_default(),
     })
+}
+
+/// The capabilities that people gave, in the order they came.
+pub(super) fn offers(connection: &Connection, path: &Path) -> Result<Vec<Capability>, StoreError> {
+    all(connection, path, "SELECT body FROM capability ORDER BY rowid")
 }
 
 fn kept(connection: &Connection, path: &Path) -> Result<Vec<(ServiceId, Revision)>, StoreError> {

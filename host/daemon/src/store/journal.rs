@@ -41,13 +41,14 @@ pub enum Span {
     After(u64),
 }
 
-/// Reads the journal while the store commits; may be sent to another thread. Blocks for a read of the disk.
-pub struct JournalReader {
-    path: PathBuf,
-    connection: Connection,
+/// Reads the journal, and the [revisions](super::Past), while the store commits; may be sent to another thread. Blocks for
+/// a read of the disk.
+pub struct StoreReader {
+    pub(super) path: PathBuf,
+    pub(super) connection: Connection,
 }
 
-impl JournalReader {
+impl StoreReader {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = file::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).at(path)?;
         Ok(Self { path: path.into(), connection })
@@ -92,7 +93,11 @@ impl JournalReader {
         })
     }
 
-    fn column<T: rusqlite::types::FromSql>(&self, row: &Row<'_>, index: usize) -> Result<T, StoreError> {
+    pub(super) fn column<T: rusqlite::types::FromSql>(
+        &self,
+        row: &Row<'_>,
+        index: usize,
+    ) -> Result<T, StoreError> {
         row.get(index).at(&self.path)
     }
 }

@@ -1,4 +1,5 @@
-//! What a node remembers for good: one SQLite file with its records, its leases, its own standing and its journal.
+//! What a node remembers for good: one SQLite file with its records and their last revisions, its leases, its own
+//! standing, what people gave it, and its journal.
 //!
 //! A transaction of the core is written as a whole or not at all, also on a full disk, so that store and memory
 //! never differ. Nothing is decided here, and nothing that was only observed is kept. An idle store writes nothing
@@ -7,12 +8,14 @@
 //! Opening a store and committing to it block: both belong on the thread that drives the core.
 
 mod bounds;
+mod claim;
 mod draft;
 mod error;
 mod file;
 mod identity;
 mod journal;
 mod reserve;
+mod revisions;
 mod schema;
 mod state_dir;
 mod writing;
@@ -22,12 +25,14 @@ mod tests;
 
 pub use error::StoreError;
 pub use identity::{IdentityError, node_id};
-pub use journal::{Entry, JournalReader, Span};
+pub use journal::{Entry, Span, StoreReader};
+pub use revisions::Past;
 pub use state_dir::{StateDir, StateDirError};
 
 use std::path::{Path, PathBuf};
 
 use motey_core::Stored;
+use motey_core::capability::Capability;
 use motey_core::record::Incarnation;
 use motey_core::step::{Durability, Txn};
 use rusqlite::Connection;
@@ -47,6 +52,8 @@ pub struct Loaded {
     /// What the core begins with: the records, tombstones too, in the order of their ids; the leases in the order they
     /// were taken.
     pub stored: Stored,
+    /// The capabilities that people gave, in the order they came.
+    pub offers: Vec<Capability>,
     /// This life: its count is durable, and above that of every earlier life.
     pub incarnation: Incarnation,
 }
@@ -85,6 +92,7 @@ impl SqliteStore {
         };
         let incarnation = Incarnation { count, nonce };
         let stored = file::load(&connection, path)?;
+        let offers = file::offers(&connection, path)?;
         let bounds = Bounds::count(&connection).at(path)?;
         reserve.refill()?;
         let store = Self {
@@ -97,7 +105,7 @@ impl SqliteStore {
             reserve,
             clock: Box::new(clock),
         };
-        Ok((store, Loaded { stored, incarnation }))
+        Ok((store, Loaded { stored, offers, incarnation }))
     }
 
     /// Writes `txn`; once this returns, it survives what its durability says.
@@ -125,12 +133,12 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// A handle for reading the journal, on any thread, while this store commits.
+    /// A handle for reading what is kept for people, on any thread, while this store commits.
     ///
     /// # Errors
     /// When the file cannot be opened once more.
-    pub fn journal(&self) -> Result<JournalReader, StoreError> {
-        JournalReader::open(&self.path)
+    pub fn reader(&self) -> Result<StoreReader, StoreError> {
+        StoreReader::open(&self.path)
     }
 
     fn write(&mut self, txn: &Txn) -> Result<Change, StoreError> {
@@ -141,7 +149,9 @@ impl SqliteStore {
         writing.records(txn)?;
         writing.leases(txn)?;
         writing.memories(txn)?;
+        writing.revisions(txn, now)?;
         writing.node(txn)?;
+        writing.offers(txn)?;
         let change = writing.journal(&txn.journal, now, &self.bounds)?;
         let committed = writing.commit();
         if committed.as_ref().is_err_and(file::is_unsynced) {

@@ -53,10 +53,24 @@ pub(super) const STEPS: &[&str] = &[
         body TEXT NOT NULL
     ) STRICT;
 
+    CREATE TABLE revision (
+        service BLOB NOT NULL,
+        number INTEGER NOT NULL,
+        place TEXT NOT NULL,
+        wall_ms INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        UNIQUE (service, place)
+    ) STRICT;
+
     CREATE TABLE standing (
         one INTEGER PRIMARY KEY CHECK (one = 1),
         body TEXT NOT NULL
     ) STRICT;
+    CREATE TABLE capability (
+        source TEXT NOT NULL,
+        body TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX capability_by_source ON capability (source);
 ",
 ];
 

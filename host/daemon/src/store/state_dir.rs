@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::claim::claim;
 use super::draft::private;
 
 /// A state directory that nobody else uses for as long as this lives.
@@ -42,13 +43,13 @@ impl StateDir {
     /// Claims the directory, which is made where it is missing, by a lock on the file `lock` in it.
     ///
     /// # Errors
-    /// When another process has it, or it cannot be used at all.
+    /// When another process has it and keeps it, or it cannot be used at all. Blocks for a second to know that.
     pub fn lock(path: &Path) -> Result<Self, StateDirError> {
         let unusable = |source| StateDirError::Io { path: path.into(), source };
         fs::create_dir_all(path).map_err(unusable)?;
         let lock =
             private().read(true).create(true).truncate(false).open(path.join("lock")).map_err(unusable)?;
-        match lock.try_lock() {
+        match claim(&lock) {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
                 return Err(StateDirError::InUse { path: path.into(), pid: owner(&lock) });

@@ -57,7 +57,7 @@ impl<'a> Writing<'a> {
         self.execute(sql, params![service.0.as_bytes(), encoded(revision)?])
     }
 
-    fn forget(&self, table: &'static str, service: ServiceId) -> Result<(), StoreError> {
+    pub(super) fn forget(&self, table: &'static str, service: ServiceId) -> Result<(), StoreError> {
         self.execute(&format!("DELETE FROM {table} WHERE service = ?1"), params![service.0.as_bytes()])
     }
 
@@ -86,6 +86,18 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
+    /// A source's set is written as a whole.
+    pub(super) fn offers(&self, txn: &Txn) -> Result<(), StoreError> {
+        for (source, all) in &txn.offers {
+            self.execute("DELETE FROM capability WHERE source = ?1", params![source])?;
+            for capability in all {
+                let row = params![source, encoded(capability)?];
+                self.execute("INSERT INTO capability (source, body) VALUES (?1, ?2)", row)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Appends `events` and removes the oldest where there are now more than `bounds` allows.
     pub(super) fn journal(&self, events: &[Event], now: i64, bounds: &Bounds) -> Result<Change, StoreError> {
         let sql = "INSERT INTO journal (wall_ms, service, slot, kind, text) VALUES (?1, ?2, ?3, ?4, ?5)";
@@ -100,7 +112,13 @@ impl<'a> Writing<'a> {
         self.transaction.commit()
     }
 
-    fn execute(&self, sql: &str, row: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
+    /// Whether there is such a row.
+    pub(super) fn exists(&self, sql: &str, row: &[&dyn rusqlite::ToSql]) -> Result<bool, StoreError> {
+        let mut statement = self.transaction.prepare_cached(sql).at(self.path)?;
+        statement.exists(row).at(self.path)
+    }
+
+    pub(super) fn execute(&self, sql: &str, row: &[&dyn rusqlite::ToSql]) -> Result<(), StoreError> {
         let mut statement = self.transaction.prepare_cached(sql).at(self.path)?;
         statement.execute(row).at(self.path).map(drop)
     }
@@ -110,6 +128,6 @@ fn holder(InstanceKey { service, slot, fence }: &InstanceKey) -> String {
     format!("{service} {slot} {fence}")
 }
 
-fn encoded<T: Coded>(value: &T) -> Result<String, StoreError> {
+pub(super) fn encoded<T: Coded>(value: &T) -> Result<String, StoreError> {
     codec::encode(value).map_err(|source| StoreError::Unwritable { source })
 }

@@ -21,6 +21,13 @@ use rustix::process::Signal;
 pub const PROBE: &str = env!("CARGO_BIN_EXE_motey-process-probe");
 pub const LONG: Duration = Duration::from_secs(20);
 
+/// How often this thread went to sleep so far, to wait for somebody: waiting for a turn on a busy machine does not count.
+pub fn sleeps() -> u64 {
+    let status = fs::read_to_string("/proc/thread-self/status").expect("procfs");
+    let count = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    count.and_then(|count| count.trim().parse().ok()).expect("a count")
+}
+
 pub struct Node {
     pub engine: Engine,
     pub id: String,

@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use insta::assert_snapshot;
 use motey_core::Standing;
-use motey_core::capability::{CapId, Lease};
+use motey_core::capability::{CapId, Capability, Lease, Scalar, Supply};
 use motey_core::id::{NodeId, ServiceId, ServiceName};
 use motey_core::peer::{Duty, Forgotten};
 use motey_core::reason::{Code, Reason};
 use motey_core::record::{
-    Assignment, Desired, Dismissed, Ended, Fence, Former, Incarnation, InstanceKey, Revision, RevisionOrder,
-    ServiceRecord, Stamp,
+    Assignment, Desired, Dismissed, Ended, Fence, Former, Incarnation, InstanceKey, Place, Revision,
+    RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart, Source,
-    Spec, StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Ready, Replicas, Requirement, Restart,
+    Run, Source, Spec, StopRule, Take, Test,
 };
 use motey_core::step::EventKind;
 use uuid::Uuid;
@@ -57,6 +57,8 @@ fn vision() -> ImageSpec {
             working_dir: Some("/srv".into()),
             stop: StopRule { signal: Some("SIGINT".into()), grace: 500 },
         },
+        run: Run::Job,
+        after: vec![("plain".parse().expect("a key"), Ready::Completed)],
         restart: Restart::OnFailure,
         neighbours: Neighbours::default(),
     }
@@ -70,6 +72,8 @@ fn plain() -> ImageSpec {
         replicas: Replicas::Count(1),
         need: Need::nothing().into(),
         params: Params::default(),
+        run: Run::Service,
+        after: vec![],
         restart: Restart::Never,
         neighbours: Neighbours::default(),
     }
@@ -101,6 +105,7 @@ fn record() -> ServiceRecord {
         desired: Desired::Running,
         stamp: Stamp { absent: false, epoch: 1, owner: node(), writer: WRITER, version: 5 },
         revision: now,
+        previous: None,
         slots: BTreeMap::from([(
             slot("vision-0"),
             Assignment {
@@ -128,6 +133,10 @@ fn record() -> ServiceRecord {
     }
 }
 
+fn slot_on(node: u128) -> SlotId {
+    SlotId { image: "plain".parse().expect("a key"), place: Place::On(NodeId(Uuid::from_u128(node))) }
+}
+
 fn written<T: Coded + PartialEq + std::fmt::Debug>(value: &T) -> String {
     let text = encode(value).expect("it can be written");
     assert_eq!(decode::<T>(text.as_bytes()).expect("it can be read"), *value);
@@ -136,7 +145,7 @@ fn written<T: Coded + PartialEq + std::fmt::Debug>(value: &T) -> String {
 
 #[test]
 fn a_record() {
-    assert_snapshot!(written(&record()), @r#"{"v":2,"id":"00000000-0000-0000-0000-000000000abc","name":"Zelle 7","desired":"running","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"version":5},"revision":{"number":2,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"vision","image":"/usr/bin/vision","engines":["process"],"replicas":2,"need":{"all":[{"has":{"name":"camera","kind":"hardware","take":"one"}},{"has":{"name":"memory","take":{"amount":18446744073709551615}}}]},"params":{"command":["--fast"],"environment":{"MODE":"day\nnight"},"working_dir":"/srv","stop":{"signal":"SIGINT","grace_ms":500}},"restart":"on_failure"},{"key":"plain","image":"true","replicas":1,"need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"scaled":{"vision":3},"since":["2.1.00000000-0000-0000-0000-000000000007.3-0000beef","1.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"slots":{"vision-0":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1","revision":"2.1.00000000-0000-0000-0000-000000000007.3-0000beef"}},"dismissed":[{"slot":"vision-1","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.2","node":"00000000-0000-0000-0000-000000000007","engine":"process"}],"holders":["00000000-0000-0000-0000-000000000007"],"ended":{"plain-0":"succeeded","vision-2":{"gave_up":{"code":"exit.code","text":"exited with 3, five times"}}}}"#);
+    assert_snapshot!(written(&record()), @r#"{"v":2,"id":"00000000-0000-0000-0000-000000000abc","name":"Zelle 7","desired":"running","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"version":5},"revision":{"number":2,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"vision","image":"/usr/bin/vision","engines":["process"],"replicas":2,"need":{"all":[{"has":{"name":"camera","kind":"hardware","take":"one"}},{"has":{"name":"memory","take":{"amount":18446744073709551615}}}]},"params":{"command":["--fast"],"environment":{"MODE":"day\nnight"},"working_dir":"/srv","stop":{"signal":"SIGINT","grace_ms":500}},"run":"job","after":[["plain","completed"]],"restart":"on_failure"},{"key":"plain","image":"true","replicas":1,"need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"scaled":{"vision":3},"since":["2.1.00000000-0000-0000-0000-000000000007.3-0000beef","1.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"slots":{"vision-0":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1","revision":"2.1.00000000-0000-0000-0000-000000000007.3-0000beef"}},"dismissed":[{"slot":"vision-1","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.2","node":"00000000-0000-0000-0000-000000000007","engine":"process"}],"holders":["00000000-0000-0000-0000-000000000007"],"ended":{"plain-0":"succeeded","vision-2":{"gave_up":{"code":"exit.code","text":"exited with 3, five times"}}}}"#);
 }
 
 /// What a record of a single node at rest does not show.
@@ -148,13 +157,16 @@ fn a_record_in_a_cluster() {
     record.dismissed.clear();
     record.heir = Some(NodeId(Uuid::from_u128(8)));
     record.unproven = true;
+    let everywhere = ImageSpec { replicas: Replicas::EveryNode, ..plain() };
+    record.previous = Some(Arc::new(revision(1, vec![everywhere])));
+    record.ended = BTreeMap::from([(slot_on(8), Ended::Succeeded)]);
     for assigned in record.slots.values_mut() {
         let Assignment { node, engine, fence, .. } = assigned.clone();
-        assigned.from = Some(Former { node, engine, fence, revision: order(1) });
+        assigned.from = Some(Box::new(Former { node, engine, fence, revision: order(1) }));
         assigned.fence = self::fence(7);
         assigned.pinned = true;
     }
-    assert_snapshot!(written(&record), @r#"{"v":2,"id":"00000000-0000-0000-0000-000000000abc","name":"Zelle 7","desired":"running","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"version":5},"revision":{"number":2,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"plain","image":"true","replicas":1,"need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"since":["2.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"slots":{"vision-0":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.7","revision":"2.1.00000000-0000-0000-0000-000000000007.3-0000beef","pinned":true,"from":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1","revision":"1.1.00000000-0000-0000-0000-000000000007.3-0000beef"}}},"holders":["00000000-0000-0000-0000-000000000007"],"heir":"00000000-0000-0000-0000-000000000008","unproven":true}"#);
+    assert_snapshot!(written(&record), @r#"{"v":2,"id":"00000000-0000-0000-0000-000000000abc","name":"Zelle 7","desired":"running","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"version":5},"revision":{"number":2,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"plain","image":"true","replicas":1,"need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"since":["2.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"previous":{"number":1,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"plain","image":"true","replicas":"every_node","need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"since":["1.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"slots":{"vision-0":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.7","revision":"2.1.00000000-0000-0000-0000-000000000007.3-0000beef","pinned":true,"from":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1","revision":"1.1.00000000-0000-0000-0000-000000000007.3-0000beef"}}},"holders":["00000000-0000-0000-0000-000000000007"],"heir":"00000000-0000-0000-0000-000000000008","unproven":true,"ended":{"plain@00000000-0000-0000-0000-000000000008":"succeeded"}}"#);
 }
 
 #[test]
@@ -213,6 +225,26 @@ fn needs_of_every_kind() {
 }
 
 #[test]
+fn a_given_capability() {
+    let id = |name: &str, unit: &str| CapId { source: "rest".into(), name: name.into(), unit: unit.into() };
+    let props = BTreeMap::from([
+        ("count".into(), Scalar::Integer(-3)),
+        ("serial".into(), Scalar::Text("007".into())),
+        ("usb".into(), Scalar::Bool(true)),
+    ]);
+    let zigbee =
+        Capability { id: id("zigbee", "A1"), kind: "hardware".into(), props, supply: Supply::Exclusive };
+    assert_snapshot!(written(&zigbee), @r#"{"v":2,"source":"rest","name":"zigbee","unit":"A1","kind":"hardware","props":{"count":-3,"serial":"007","usb":true},"supply":"exclusive"}"#);
+    let seats = Capability {
+        id: id("seats", ""),
+        kind: "resource".into(),
+        props: BTreeMap::new(),
+        supply: Supply::Amount(12),
+    };
+    assert_snapshot!(written(&seats), @r#"{"v":2,"source":"rest","name":"seats","kind":"resource","supply":{"amount":12}}"#);
+}
+
+#[test]
 fn event_kinds_by_their_stable_text() {
     for kind in EventKind::ALL {
         assert_eq!(event_kind(kind.as_str()).expect("a kind"), *kind);
@@ -242,7 +274,7 @@ fn what_is_not_such_a_document_is_refused_with_its_place() {
         (r#"{"v":1}"#, "missing field `service` at line 1 column 7"),
         (
             r#"{"v":1,"service":"00000000-0000-0000-0000-000000000abc","slot":"vision","fence":""}"#,
-            "\"vision\" is not a slot (image-ordinal) at line 1 column 71",
+            "\"vision\" is not a slot (image-ordinal or image@node) at line 1 column 71",
         ),
     ] {
         let error = decode::<InstanceKey>(text.as_bytes()).expect_err(text);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use motey_core::Standing;
-use motey_core::capability::{CapId, Lease};
+use motey_core::capability::{CapId, Capability, Lease, Scalar, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
 use motey_core::peer::{Duty, Forgotten};
 use motey_core::reason::{Code, Reason};
@@ -12,8 +12,8 @@ use motey_core::record::{
     RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart, Source,
-    Spec, StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Ready, Replicas, Requirement, Restart,
+    Run, Source, Spec, StopRule, Take, Test,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -51,6 +51,12 @@ proptest! {
     }
 
     #[test]
+    fn capabilities_read_back_as_they_were(capability in capability()) {
+        let text = encode(&capability).expect("it can be written");
+        prop_assert_eq!(decode::<Capability>(text.as_bytes()).expect("it can be read"), capability);
+    }
+
+    #[test]
     fn no_text_makes_the_reader_panic(text in ".*") {
         prop_assert!(decode::<ServiceRecord>(text.as_bytes()).is_err());
     }
@@ -58,19 +64,46 @@ proptest! {
 
 fn record() -> impl Strategy<Value = ServiceRecord> {
     let who = (any::<u128>(), name(), select(vec![Desired::Running, Desired::Stopped, Desired::Absent]));
-    let what = (stamp(), revision());
+    let what = (stamp(), revision(), option::of(revision().prop_map(Arc::new)));
     let slots = (
         btree_map(slot(), assignment(), 0..3),
         btree_set(dismissed(), 0..3),
         (vec(node(), 0..4), option::of(node()), any::<bool>()),
         btree_map(slot(), ended(), 0..3),
     );
-    (who, what, slots).prop_map(|((id, name, desired), (stamp, revision), slots)| {
+    (who, what, slots).prop_map(|((id, name, desired), what, slots)| {
+        let (stamp, revision, previous) = what;
         let (slots, dismissed, (holders, heir, unproven), ended) = slots;
         let stamp = Stamp { absent: desired == Desired::Absent, ..stamp };
         let id = ServiceId(Uuid::from_u128(id));
-        ServiceRecord { id, name, desired, stamp, revision, slots, dismissed, holders, heir, unproven, ended }
+        ServiceRecord {
+            id,
+            name,
+            desired,
+            stamp,
+            revision,
+            previous,
+            slots,
+            dismissed,
+            holders,
+            heir,
+            unproven,
+            ended,
+        }
     })
+}
+
+fn capability() -> impl Strategy<Value = Capability> {
+    let value = prop_oneof![
+        any::<bool>().prop_map(Scalar::Bool),
+        any::<i64>().prop_map(Scalar::Integer),
+        ".*".prop_map(Scalar::Text),
+    ];
+    let supply =
+        prop_oneof![Just(Supply::Shared), Just(Supply::Exclusive), any::<u64>().prop_map(Supply::Amount),];
+    let id = (".*", ".*", ".*").prop_map(|(source, name, unit)| CapId { source, name, unit });
+    let rest = (".*", btree_map(".*", value, 0..3), supply);
+    (id, rest).prop_map(|(id, (kind, props, supply))| Capability { id, kind, props, supply })
 }
 
 fn lease() -> impl Strategy<Value = Lease> {
@@ -114,7 +147,8 @@ fn engine() -> impl Strategy<Value = EngineName> {
 }
 
 fn slot() -> impl Strategy<Value = SlotId> {
-    (image_key(), any::<u16>()).prop_map(|(image, n)| SlotId { image, place: Place::Ordinal(n) })
+    let place = prop_oneof![any::<u16>().prop_map(Place::Ordinal), node().prop_map(Place::On)];
+    (image_key(), place).prop_map(|(image, place)| SlotId { image, place })
 }
 
 fn fence() -> impl Strategy<Value = Fence> {
@@ -127,7 +161,7 @@ fn fence() -> impl Strategy<Value = Fence> {
 }
 
 fn assignment() -> impl Strategy<Value = Assignment> {
-    (former(), any::<bool>(), option::of(former())).prop_map(|(now, pinned, from)| {
+    (former(), any::<bool>(), option::of(former().prop_map(Box::new))).prop_map(|(now, pinned, from)| {
         let Former { node, engine, fence, revision } = now;
         Assignment { node, engine, fence, revision, pinned, from }
     })
@@ -190,14 +224,20 @@ fn spec() -> impl Strategy<Value = Spec> {
 }
 
 fn image() -> impl Strategy<Value = ImageSpec> {
-    let restart = select(vec![Restart::Always, Restart::OnFailure, Restart::Never]);
-    let what = (image_key(), ".*", vec(engine(), 0..3), any::<u16>());
+    let replicas = prop_oneof![any::<u16>().prop_map(Replicas::Count), Just(Replicas::EveryNode)];
+    let what = (image_key(), ".*", vec(engine(), 0..3), replicas);
+    let ready = select(vec![Ready::Started, Ready::Healthy, Ready::Completed]);
+    let life = (
+        select(vec![Run::Service, Run::Job]),
+        vec((image_key(), ready), 0..3),
+        select(vec![Restart::Always, Restart::OnFailure, Restart::Never]),
+    );
     let keys = || btree_set(image_key(), 0..3);
     let neighbours = (keys(), keys()).prop_map(|(near, apart)| Neighbours { near, apart });
-    (what, need(), params(), restart, neighbours).prop_map(|(what, need, params, restart, neighbours)| {
-        let (key, image, engines, count) = what;
-        let replicas = Replicas::Count(count);
-        ImageSpec { key, image, engines, replicas, need: need.into(), params, restart, neighbours }
+    (what, need(), params(), life, neighbours).prop_map(|(what, need, params, life, neighbours)| {
+        let ((key, image, engines, replicas), (run, after, restart)) = (what, life);
+        let need = need.into();
+        ImageSpec { key, image, engines, replicas, need, params, run, after, restart, neighbours }
     })
 }
 

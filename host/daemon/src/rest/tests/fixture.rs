@@ -136,7 +136,7 @@ fn node(database: PathBuf) -> (Node, Arc<Inbox>, JoinHandle<()>) {
         identity,
         core: RwLock::new(Core::new(me, Tuning::default(), loaded.stored)),
         inbox: Arc::clone(&inbox),
-        journal: Mutex::new(store.journal().expect("a journal")),
+        reader: Mutex::new(store.reader().expect("a reader")),
         engines: Engines::new(Arc::new(plugins), link),
     });
     let work = Loop::new(node.clone(), store);

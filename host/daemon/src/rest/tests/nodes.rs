@@ -26,7 +26,7 @@ async fn a_cordoned_node_places_nothing_new_says_so_and_goes_on_when_it_may() {
         assert_eq!(post(&fixture, &NODE.to_string(), verb).await.status, 202);
         let waiting = fixture.post_yaml("/v1/service", YAML).await;
         assert_eq!((waiting.status, &waiting.json()["state"]), (201, &"INITIAL".into()));
-        assert_eq!(waiting.json()["reason"], "waiting.admission");
+        assert_eq!(waiting.json()["reason"], "waiting.node");
         let message = waiting.json()["state_message"].as_str().expect("a message").to_owned();
         assert!(message.contains("cordoned"), "{message}");
 

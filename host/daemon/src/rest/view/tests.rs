@@ -8,7 +8,7 @@ use motey_core::project::State;
 use motey_core::reason::Code;
 use motey_core::record::{Ended, Fence, Incarnation, Revision, RevisionOrder, SlotId, Stamp};
 use motey_core::spec::{
-    Format, Need, Neighbours, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
+    Format, Need, Neighbours, Replicas, Requirement, Restart, Run, Source, Spec, StopRule, Take,
 };
 use uuid::Uuid;
 
@@ -38,6 +38,8 @@ fn record(desired: Desired) -> ServiceRecord {
             working_dir: None,
             stop: StopRule { signal: Some("SIGINT".into()), grace: 2_000 },
         },
+        run: Run::Service,
+        after: vec![],
         restart: Restart::Always,
         neighbours: Neighbours::default(),
     };
@@ -54,6 +56,7 @@ fn record(desired: Desired) -> ServiceRecord {
             spec: Arc::new(Spec { images: vec![Arc::new(image)], source }),
             scaled: BTreeMap::new(),
         },
+        previous: None,
         slots: BTreeMap::new(),
         dismissed: BTreeSet::new(),
         holders: vec![NODE],
@@ -75,6 +78,7 @@ fn running() -> SlotStatus {
         node: Some(NODE),
         engine: "process".parse().ok(),
         handle: Some("cell-7-web-0-3f9a81c04e".into()),
+        pid: Some(4711),
         fence: Some(Fence { epoch: 1, owner: NODE, writer: WRITER, n: 42 }),
         restarts: 1,
         observed_at: Some(Millis(1234)),
@@ -90,6 +94,7 @@ fn waiting() -> SlotStatus {
         node: None,
         engine: None,
         handle: None,
+        pid: None,
         fence: None,
         restarts: 0,
         observed_at: None,
@@ -161,6 +166,7 @@ fn a_service_as_clients_see_it() {
               "reason": null,
               "node": "00000000-0000-0000-0000-000000000001",
               "engine": "process",
+              "pid": 4711,
               "fence": "1.00000000-0000-0000-0000-000000000001.3-0000beef.42",
               "restarts": 1,
               "observed_at": 1234,
@@ -181,6 +187,7 @@ fn a_service_as_clients_see_it() {
               "reason": "waiting.capability",
               "node": null,
               "engine": null,
+              "pid": null,
               "fence": null,
               "restarts": 0,
               "observed_at": null,
@@ -222,6 +229,13 @@ fn a_service_as_clients_see_it() {
           "href": "/v1/service/00000000-0000-0000-0000-000000000007/restart",
           "method": "POST"
         },
+        "revisions": {
+          "href": "/v1/service/00000000-0000-0000-0000-000000000007/revisions"
+        },
+        "rollback": {
+          "href": "/v1/service/00000000-0000-0000-0000-000000000007/rollback",
+          "method": "POST"
+        },
         "scale": {
           "href": "/v1/service/00000000-0000-0000-0000-000000000007/scale",
           "method": "POST"
@@ -236,6 +250,9 @@ fn a_service_as_clients_see_it() {
         "update": {
           "href": "/v1/service/00000000-0000-0000-0000-000000000007",
           "method": "PUT"
+        },
+        "why": {
+          "href": "/v1/service/00000000-0000-0000-0000-000000000007/why"
         }
       }
     }

@@ -120,6 +120,29 @@ fn the_next_life_counts_on_from_a_raised_one() {
 }
 
 #[test]
+fn a_source_offers_what_it_was_last_told_to_and_no_other_source_is_touched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let mut memory = Memory::default();
+
+    let (mut store, _) = open(&path);
+    let sets = [offers("a", &["zigbee", "gps"]), offers("b", &["zigbee"]), offers("a", &["lidar", "gps"])];
+    for txn in sets {
+        store.commit(&txn).expect("it is written");
+        memory.apply(&txn);
+    }
+    drop(store);
+    let (mut store, loaded) = open(&path);
+    assert_eq!(loaded.offers.len(), 3);
+    assert_eq!(Memory::from(loaded), memory);
+
+    store.commit(&offers("a", &[])).expect("it is written");
+    memory.apply(&offers("a", &[]));
+    drop(store);
+    assert_eq!(Memory::from(open(&path).1), memory);
+}
+
+#[test]
 fn a_decision_without_a_written_form_leaves_the_store_usable() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("motey.db");

@@ -146,10 +146,12 @@ fn a_file_of_the_first_schema_is_read_and_goes_on_in_the_newest() {
     let [record] = &records[..] else { panic!("{records:?}") };
     assert_eq!(record.revision.since, [record.revision.order]);
     assert_eq!(record.slots[&slot()].revision, record.revision.order);
+    assert!(loaded.offers.is_empty());
     store.commit(&Txn { dead: BTreeSet::from([key(1)]), ..deployment(2) }).expect("it is written");
+    store.commit(&offers("rest", &["zigbee"])).expect("it is written");
     drop(store);
     let loaded = open(&path).1;
-    assert_eq!((loaded.stored.records.len(), loaded.stored.dead.len()), (2, 1));
+    assert_eq!((loaded.stored.records.len(), loaded.stored.dead.len(), loaded.offers.len()), (2, 1, 1));
     assert!(names(folder.path()).contains(&"motey.db.v1".to_owned()));
 }
 
@@ -206,7 +208,7 @@ fn an_event_of_a_newer_version_is_not_damaged() {
     let changed =
         Connection::open(&path).expect("it opens").execute("UPDATE journal SET kind = 'danced'", []);
     assert_eq!(changed, Ok(2));
-    let read = store.journal().expect("it opens").read(None, Span::Newest, 9);
+    let read = store.reader().expect("it opens").read(None, Span::Newest, 9);
     assert!(matches!(read, Err(StoreError::NewerContent { .. })), "{read:?}");
 }
 

@@ -71,7 +71,7 @@ fn a_full_disk_refuses_what_adds_lets_through_what_removes_and_forgets_nothing()
     let deployed = commit_while_it_goes(&mut store, &mut memory, (0..MANY).map(deployment));
     assert!(deployed > 10, "only {deployed} deployments");
     assert!(matches!(store.commit(&deployment(deployed)), Err(StoreError::Full { .. })));
-    let newest = store.journal().expect("it opens").read(None, Span::Newest, 1).expect("it is read");
+    let newest = store.reader().expect("it opens").read(None, Span::Newest, 1).expect("it is read");
     assert_eq!(newest[0].service, service(deployed - 1));
 
     let looked_at = fs::File::open(beside(&path, ".reserve")).expect("it is there");

@@ -13,7 +13,7 @@ fn it_is_read_by_service_and_by_number_from_another_thread() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("motey.db");
     let (mut store, _) = open(&path);
-    let reader = store.journal().expect("it opens");
+    let reader = store.reader().expect("it opens");
     store.commit(&deployment(1)).expect("it is written");
     store.commit(&deployment(2)).expect("it is written");
     let whole = Event { slot: None, ..event(1, EventKind::Deleted) };
@@ -49,7 +49,7 @@ fn a_reader_does_not_hold_up_the_store_nor_outlive_its_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("motey.db");
     let (mut store, _) = open(&path);
-    let reader = store.journal().expect("it opens");
+    let reader = store.reader().expect("it opens");
     store.commit(&deployment(1)).expect("it is written");
     assert_eq!(reader.read(None, Span::Newest, 9).expect("it is read").len(), 2);
     drop(store);
@@ -69,7 +69,7 @@ fn a_service_keeps_its_newest_thousand() {
     }
     store.commit(&story(vec![event(1, EventKind::Exited); 3])).expect("it is written");
 
-    let reader = store.journal().expect("it opens");
+    let reader = store.reader().expect("it opens");
     let all = reader.read(Some(service(1)), Span::Newest, 2000).expect("it is read");
     assert_eq!(all.len(), 1000);
     assert!(all[..3].iter().all(|entry| entry.kind == EventKind::Exited));
@@ -90,7 +90,7 @@ fn all_services_together_keep_the_newest_ten_thousand_also_over_restarts() {
         store.commit(&story(vec![event(n, EventKind::Exited)])).expect("it is written");
     }
 
-    let reader = store.journal().expect("it opens");
+    let reader = store.reader().expect("it opens");
     let all = reader.read(None, Span::Newest, 20_000).expect("it is read");
     assert_eq!(all.len(), usize::try_from(OF_ALL).expect("it fits"));
     let of = |n| all.iter().filter(|entry| entry.service == service(n)).count();

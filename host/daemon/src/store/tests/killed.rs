@@ -75,7 +75,7 @@ fn check(path: &Path, acknowledged: u64) -> u64 {
     assert!((1..=there).all(|n| version(n) == Some(1)));
     assert_eq!(loaded.stored.records.len() as u64, there + 1);
     assert_eq!(loaded.stored.leases, (1..=there).map(lease).collect::<Vec<_>>());
-    let events = store.journal().expect("it opens").read(None, Span::Newest, 1 << 20).expect("it is read");
+    let events = store.reader().expect("it opens").read(None, Span::Newest, 1 << 20).expect("it is read");
     assert_eq!(events.len() as u64, 2 * there);
     assert_eq!(events[0].service, service(there));
     there

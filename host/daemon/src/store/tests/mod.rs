@@ -7,13 +7,14 @@ mod fsyncs;
 mod full;
 mod journal;
 mod killed;
+mod revisions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use motey_core::capability::{CapId, Lease};
+use motey_core::capability::{CapId, Capability, Lease, Scalar, Supply};
 use motey_core::id::{NodeId, ServiceId};
 use motey_core::peer::{Duty, Forgotten};
 use motey_core::record::{
@@ -21,7 +22,8 @@ use motey_core::record::{
     Stamp,
 };
 use motey_core::spec::{
-    Format, ImageSpec, Need, Neighbours, Params, Replicas, Requirement, Restart, Source, Spec, StopRule, Take,
+    Format, ImageSpec, Need, Neighbours, Params, Replicas, Requirement, Restart, Run, Source, Spec, StopRule,
+    Take,
 };
 use motey_core::step::{Durability, Event, EventKind, Txn};
 use motey_core::{Standing, Stored};
@@ -78,6 +80,8 @@ fn record(n: u64, version: u64) -> ServiceRecord {
             working_dir: None,
             stop: StopRule::default(),
         },
+        run: Run::default(),
+        after: vec![],
         restart: Restart::Always,
         neighbours: Neighbours::default(),
     };
@@ -93,6 +97,7 @@ fn record(n: u64, version: u64) -> ServiceRecord {
         desired: Desired::Running,
         stamp: Stamp { absent: false, epoch: 1, owner: node(), writer: WRITER, version },
         revision: Revision { order, spec: Arc::new(spec), scaled: BTreeMap::new(), since: vec![order] },
+        previous: None,
         slots: BTreeMap::from([(slot(), assignment)]),
         dismissed: BTreeSet::new(),
         holders: vec![node()],
@@ -111,6 +116,23 @@ fn deployment(n: u64) -> Txn {
         durability: Durability::Power,
         ..Txn::default()
     }
+}
+
+/// A source with that full set.
+fn offers(source: &str, names: &[&str]) -> Txn {
+    let capability = |name: &&str| Capability {
+        id: CapId { source: source.into(), name: (*name).into(), unit: "A1".into() },
+        kind: "hardware".into(),
+        props: BTreeMap::from([
+            ("count".into(), Scalar::Integer(-1)),
+            ("looks-like-one".into(), Scalar::Text("1".into())),
+            ("usb".into(), Scalar::Bool(true)),
+        ]),
+        supply: Supply::Amount(u64::MAX),
+    };
+    let all = names.iter().map(capability).collect();
+    let offers = BTreeMap::from([(source.to_owned(), all)]);
+    Txn { offers, durability: Durability::Power, ..Txn::default() }
 }
 
 /// What is written when a service is deleted and its instance is gone.
@@ -149,6 +171,7 @@ struct Memory {
     dead: BTreeSet<InstanceKey>,
     kept: BTreeMap<ServiceId, Arc<Revision>>,
     standing: Standing,
+    offers: BTreeMap<String, Vec<Capability>>,
 }
 
 impl Memory {
@@ -170,6 +193,8 @@ impl Memory {
                 self.kept.remove(id);
             }
         }
+        self.offers.extend(txn.offers.clone());
+        self.offers.retain(|_, all| !all.is_empty());
     }
 
     fn take(&mut self, lease: Lease) {
@@ -188,6 +213,9 @@ impl From<Loaded> for Memory {
             ..Self::default()
         };
         leases.into_iter().for_each(|lease| memory.take(lease));
+        for offered in loaded.offers {
+            memory.offers.entry(offered.id.source.clone()).or_default().push(offered);
+        }
         memory
     }
 }
