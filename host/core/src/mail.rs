@@ -186,7 +186,7 @@ fn dispute(draft: &mut Draft<'_>) {
 
 fn answer_resync(draft: &mut Draft<'_>, to: NodeId) {
     let Some(since) = draft.peer(to).map(|peer| peer.posted + 1) else { return };
-    draft.send(to, PeerMessage::Facts(Arc::new(draft.core.facts())));
+    tell_facts(draft, to);
     let owned = draft.core.records.values().filter(|record| record.stamp.owner == to);
     let owned: Vec<ServiceId> = owned.map(|record| record.id).collect();
     owned.into_iter().for_each(|service| executor::retell(draft, service));
@@ -201,6 +201,17 @@ fn answer_resync(draft: &mut Draft<'_>, to: NodeId) {
         }
         stamps = rest;
     }
+}
+
+/// What one node alone is told, between two beats, the others are not: with the next beat all are told again, also when
+/// everything is by then as it was.
+fn tell_facts(draft: &mut Draft<'_>, to: NodeId) {
+    let facts = Arc::new(draft.core.facts());
+    if draft.watch().told.as_ref().is_some_and(|told| *told != facts) {
+        let watch = Watch { told: None, ..draft.watch().clone() };
+        draft.set_watch(watch);
+    }
+    draft.send(to, PeerMessage::Facts(facts));
 }
 
 /// A tombstone concerns everybody until everybody has it; any record whoever was heard holding an older version.

@@ -311,6 +311,7 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
             adopt(draft, record, &extra);
         } else if beside
             || !may_live(&extra)
+            || leaves_for_good(outlook.draining.contains(&extra.node), slot)
             || (assigned.is_none() && !current)
             || (assigned.is_none() && holds_alone(draft, &extra))
         {
@@ -333,6 +334,11 @@ fn adopt(draft: &mut Draft<'_>, record: &mut ServiceRecord, extra: &Observed) {
     draft.tell(record.id, Some(slot), EventKind::Adopted, format!("runs on node {node} already"));
     let (node, engine, fence) = (*node, engine.clone(), key.fence);
     record.slots.insert(slot.clone(), Assignment { node, engine, fence, revision, pinned, from: None });
+}
+
+/// A slot of one node alone moves nowhere: when that node is drained, nothing is to come before it ends.
+fn leaves_for_good(is_drained: bool, slot: &SlotId) -> bool {
+    is_drained && matches!(slot.place, Place::On(_))
 }
 
 /// Whether an attempt of the slot is on its way out.

@@ -16,6 +16,7 @@ use motey_core::step::{Answer, Input, Refusal, Request};
 use crate::blueprint::{
     capability, deploy, engine_name, image, node, restarts, service, spec, taking, times, with,
 };
+use crate::disk::Disk;
 use crate::engine::{Verb, exited};
 use crate::node::Lab;
 
@@ -506,4 +507,42 @@ fn what_is_near_leaves_a_drained_node_together() {
     cluster.lab(node(1)).ask(Request::Duty(Duty::Drain));
     cluster.pass(2 * LONG);
     assert_eq!(cluster.running(id), [0, 2]);
+}
+
+/// A node that is asked while an engine of it is away tells so, and with the next beat that it is back.
+#[test]
+fn what_one_node_was_told_between_two_beats_is_told_again() {
+    let (mut cluster, id) = (Cluster::of(2), service(1));
+    cluster.lab(node(2)).offer([capability("zigbee", Supply::Exclusive)]);
+    cluster.pass(LONG);
+    let asks = |(from, _, letter): &&(NodeId, NodeId, Letter)| {
+        *from == node(1) && matches!(letter.message, PeerMessage::Resync)
+    };
+    let (from, _, letter) = cluster.letters.iter().rfind(asks).cloned().expect("they met");
+    let lab = cluster.lab(node(2));
+    lab.engine_down();
+    lab.input(&Input::Peer { from, letter });
+    lab.list(&engine_name("process"));
+    cluster.pass(LONG);
+    assert_eq!(spread(&mut cluster, id, with("zigbee", image("web"))), [0, 1]);
+}
+
+#[test]
+fn a_drained_node_with_an_older_disk_is_emptied_of_what_belongs_to_it_alone() {
+    let (mut cluster, id) = (Cluster::of(2), service(1));
+    let everywhere = ImageSpec { replicas: Replicas::EveryNode, ..image("web") };
+    assert_eq!(spread(&mut cluster, id, everywhere), [1, 1]);
+    let older = cluster.lab(node(2)).disk.clone();
+    cluster.lab(node(2)).ask(Request::Duty(Duty::Drain));
+    cluster.pass(LONG);
+    assert_eq!(cluster.running(id), [1, 0]);
+    let drained = cluster.lab(node(2)).disk.standing.clone();
+    cluster.lab(node(2)).disk = Disk { standing: drained, ..older };
+    cluster.cut = [node(1)].into();
+    cluster.boot(node(2));
+    cluster.pass(2 * LONG);
+    assert_eq!(cluster.running(id), [1, 1], "it knows of nothing else");
+    cluster.cut.clear();
+    cluster.pass(2 * LONG);
+    assert_eq!(cluster.running(id), [1, 0]);
 }
