@@ -50,7 +50,7 @@ fn a_failure_is_told_with_what_it_takes_and_no_more() {
     drop(std::panic::take_hook());
     assert_eq!(failures.len(), 5);
     for failure in failures {
-        assert!((1..=4).contains(&failure.plan.len()), "{failure}");
+        assert!((1..=8).contains(&failure.plan.len()), "{failure}");
         let last = failure.story.last().expect("a story");
         assert!(last.contains("BROKEN: ") && last.contains(failure.broken.rule), "{failure}");
     }
