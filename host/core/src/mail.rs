@@ -327,7 +327,7 @@ pub(crate) fn beat_soon(draft: &mut Draft<'_>) {
     if !draft.core.is_in_cluster() {
         return;
     }
-    let watch = Watch { last_beat: None, ..draft.watch().clone() };
+    let watch = Watch { in_haste: true, ..draft.watch().clone() };
     draft.set_watch(watch);
 }
 

@@ -69,6 +69,10 @@ mutants! {
     TrustEpoch = "trust-epoch",
     /// What must not run twice is moved off a silent node.
     MovePinned = "move-pinned",
+    /// Who hears too few acts for silent nodes all the same.
+    ActUnpermitted = "act-unpermitted",
+    /// What moves is stopped at once, and its successor does not know of it.
+    DropFrom = "drop-from",
     /// What runs somewhere already is not adopted.
     AdoptNothing = "adopt-nothing",
     /// An instance too many is left alone.

@@ -434,7 +434,8 @@ impl Core {
 
     /// When the next sign of life is due; `None` on a node that stands alone.
     pub(crate) fn beat_due(&self) -> Option<Millis> {
-        let last = self.membership.watch.last_beat;
+        let Watch { last_beat, in_haste, .. } = self.membership.watch;
+        let last = last_beat.filter(|_| !in_haste);
         let next = last.map_or(Millis(0), |last| last.after(self.tuning.dead_after / BEATS));
         self.is_in_cluster().then_some(next)
     }

@@ -2,8 +2,10 @@
 
 use motey_core::step::{Effect, Input};
 
+use crate::owners;
 use crate::plan::Wish;
 use crate::watch::{Broken, Verdict, holds};
+use crate::wire::is_sign_of_life;
 use crate::world::World;
 
 /// What a paused node keeps for later, at most.
@@ -28,9 +30,13 @@ impl World {
         if !matches!(input, Input::Peer { .. } | Input::Tick) {
             self.story.tell(now, Some(n), |names| crate::story::input(&input, names));
         }
-        let taken = node.take(&input, now, |node, txn| self.watch.before(node, txn, &self.story.names))?;
+        let mut grounds = owners::Grounds::new();
+        let taken = node.take(&input, now, |node, txn| {
+            grounds = owners::grounds(node, &input, txn);
+            self.watch.before(node, txn, &self.story.names)
+        })?;
         let txn = taken.txn.filter(|txn| !txn.is_empty());
-        let acts = txn.is_some() || !taken.effects.iter().all(is_beat);
+        let acts = txn.is_some() || !taken.effects.iter().all(is_sign_of_life);
         if matches!(input, Input::Tick) && acts {
             self.tell(n, |_| "wakes".into());
         }
@@ -38,6 +44,8 @@ impl World {
             self.figures.commits += 1;
             self.tell(n, |names| format!("  {}", crate::story::txn(txn, names)));
             self.watch.written(n, txn, &self.story.names)?;
+            owners::acts_with_permission(&self.nodes[n], txn, &grounds, &self.story.names)?;
+            owners::moves_successor_first(&self.nodes, &input, txn, &grounds, &self.story.names)?;
         }
         for ask in taken.unwritten.into_iter().flatten() {
             self.tell(n, |_| "  answers: the disk is full".into());
@@ -59,7 +67,7 @@ impl World {
     }
 
     fn perform(&mut self, n: usize, effect: Effect) -> Verdict {
-        if !is_beat(&effect) {
+        if !is_sign_of_life(&effect) {
             self.tell(n, |names| format!("  {}", crate::story::effect(&effect, names)));
         }
         match effect {
@@ -103,8 +111,4 @@ impl World {
         let request = crate::wire::request(self.scene.seed, service.unwrap_or(0), wish);
         self.input(n, Input::Asked { ask, request })
     }
-}
-
-fn is_beat(effect: &Effect) -> bool {
-    matches!(effect, Effect::Send(_, letter) if crate::wire::is_beat(letter))
 }

@@ -3,7 +3,7 @@
 //!
 //! The cores are the real ones. What a run does to them is drawn as a list before it begins ([`plan`]), so that a run
 //! that breaks a rule can be told with the fewest entries it takes ([`run::explain`]). The rules that are watched
-//! at every step are in [`watch`], those for the end in [`rest`].
+//! at every step are in [`watch`] and `owners`, those for the end in [`rest`].
 //!
 //! Deliberately not here: what the daemon does around the core (bytes, sockets, SQLite); `tests/tests` tries that.
 #![forbid(unsafe_code)]
@@ -18,6 +18,7 @@ mod engine;
 mod happen;
 mod network;
 mod node;
+mod owners;
 mod people;
 pub mod plan;
 mod queue;

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::dice::{Dice, mix};
 use crate::disk::Disk;
 use crate::engine::Engine;
+use crate::owners::Vigil;
 use crate::queue::Time;
 use crate::watch::{Broken, Verdict};
 use crate::wire;
@@ -60,6 +61,8 @@ pub struct Process {
     pub supply: BTreeMap<CapId, u64>,
     /// Whom it meets at the broker, as it was told last.
     pub met: Option<BTreeSet<NodeId>>,
+    /// What it may know of the others by what it read.
+    pub vigil: Vigil,
 }
 
 /// Something that is offered, and can be away, or be less.
@@ -142,7 +145,8 @@ impl Node {
         let me = Identity { node: self.id, incarnation: Incarnation { count, nonce } };
         let core = wire::core(me, self.tuning, &self.disk.now);
         let (inbox, supply) = (VecDeque::new(), BTreeMap::new());
-        self.process = Some(Process { core, life, inbox, wakes_at: None, supply, met: None });
+        self.process =
+            Some(Process { core, life, inbox, wakes_at: None, supply, met: None, vigil: Vigil::default() });
         life
     }
 
@@ -187,6 +191,7 @@ impl Node {
         let mut taken = Taken::default();
         let Some(process) = &mut self.process else { return Ok(taken) };
         process.note(input);
+        process.vigil.hear(input, boot_time);
         let step = process.core.decide(input, boot_time);
         if burns(&mut self.fuse, &mut taken) {
             return Ok(taken);
@@ -200,7 +205,11 @@ impl Node {
                 if burns(&mut self.fuse, &mut taken) {
                     return Ok(taken);
                 }
-                for effect in process.core.apply(committed) {
+                let effects = process.core.apply(committed);
+                if effects.iter().any(wire::is_sign_of_life) {
+                    process.vigil.beat(self.id, process.core.standing(), boot_time);
+                }
+                for effect in effects {
                     taken.effects.push(effect);
                     if burns(&mut self.fuse, &mut taken) {
                         return Ok(taken);

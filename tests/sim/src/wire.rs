@@ -3,10 +3,12 @@
 //! To the rest of the world a letter is opaque: it is carried, lost, doubled and printed, never read.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use motey_core::id::NodeId;
 use motey_core::peer::PeerMessage;
-use motey_core::step::{Input, Request};
+use motey_core::record::ServiceRecord;
+use motey_core::step::{Effect, Input, Request};
 use motey_core::{Core, Identity, Stored, Tuning};
 
 use crate::blueprint::{Names, node_id, service_id, service_name, spec};
@@ -44,6 +46,11 @@ pub fn is_beat(letter: &Letter) -> bool {
     matches!(letter.message, PeerMessage::Beat(_))
 }
 
+/// Whether what is done is only to say so.
+pub fn is_sign_of_life(effect: &Effect) -> bool {
+    matches!(effect, Effect::Send(_, letter) if is_beat(letter))
+}
+
 /// A wish in the core's words.
 pub fn request(seed: u64, service: usize, wish: Wish) -> Request {
     let id = service_id(seed, service);
@@ -66,6 +73,14 @@ pub fn request(seed: u64, service: usize, wish: Wish) -> Request {
 /// A letter arrives.
 pub fn arrives(from: NodeId, letter: Letter) -> Input {
     Input::Peer { from, letter }
+}
+
+/// The record that a letter brings, if that is what it is.
+pub fn record_in(input: &Input) -> Option<&Arc<ServiceRecord>> {
+    match input {
+        Input::Peer { letter: Letter { message: PeerMessage::Record(record), .. }, .. } => Some(record),
+        _ => None,
+    }
 }
 
 /// What a letter says, in a few words.

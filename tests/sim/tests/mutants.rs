@@ -49,6 +49,9 @@ fn a_failure_is_told_with_what_it_takes_and_no_more() {
     Mutant::order(None);
     drop(std::panic::take_hook());
     assert_eq!(failures.len(), 5);
+    let mut lengths: Vec<usize> = failures.iter().map(|failure| failure.plan.len()).collect();
+    lengths.sort_unstable();
+    assert!(lengths[0] >= 1 && lengths[2] <= 4, "{lengths:?}");
     for failure in failures {
         assert!((1..=8).contains(&failure.plan.len()), "{failure}");
         let last = failure.story.last().expect("a story");

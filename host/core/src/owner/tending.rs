@@ -256,14 +256,18 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
         EventKind::Moved,
         format!("from node {} to {}", assigned.node, choice.node),
     );
+    if mutant::is(Mutant::DropFrom) {
+        dismiss(record, slot);
+    }
     let Assignment { node, engine, fence, revision, .. } = assigned;
+    let former = Former { node, engine, fence, revision };
     let successor = Assignment {
         node: choice.node,
         engine: to,
         fence: draft.draw_fence(record.stamp.epoch),
         revision: record.revision.since(&slot.image),
         pinned,
-        from: Some(Box::new(Former { node, engine, fence, revision })),
+        from: Some(Box::new(former)).filter(|_| !mutant::is(Mutant::DropFrom)),
     };
     record.slots.insert(slot.clone(), successor);
 }
@@ -300,7 +304,10 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
         let own = assigned.map(|assigned| record.key(slot, assigned.fence));
         let own_runs = own.as_ref().is_some_and(|key| draft.heard(key).is_some_and(Observed::runs));
         let current = extra.revision == Some(record.revision.since(&slot.image));
-        let stays = !outlook.draining.contains(&extra.node) && !outlook.is_forgotten(extra.node);
+        let is_drained = outlook.draining.contains(&extra.node);
+        // what has no other node goes on where it is, and moves from there when there is one
+        let has_none = assigned.is_none() && !leaves_for_good(is_drained, slot);
+        let stays = (!is_drained || has_none) && !outlook.is_forgotten(extra.node);
         let beside = assigned.is_some_and(|assigned| assigned.node == extra.node);
         let moving = assigned.is_some_and(|assigned| assigned.from.is_some());
         let over = record.has_failed() || record.ended.contains_key(slot);
@@ -311,7 +318,7 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
             adopt(draft, record, &extra);
         } else if beside
             || !may_live(&extra)
-            || leaves_for_good(outlook.draining.contains(&extra.node), slot)
+            || leaves_for_good(is_drained, slot)
             || (assigned.is_none() && !current)
             || (assigned.is_none() && holds_alone(draft, &extra))
         {

@@ -546,3 +546,22 @@ fn a_drained_node_with_an_older_disk_is_emptied_of_what_belongs_to_it_alone() {
     cluster.pass(2 * LONG);
     assert_eq!(cluster.running(id), [1, 0]);
 }
+
+#[test]
+fn what_a_drained_node_runs_alone_is_kept_until_there_is_room_elsewhere() {
+    let (mut cluster, id) = (Cluster::of(3), service(1));
+    cluster.lab(node(2)).offer([capability("memory", Supply::Amount(100))]);
+    cluster.pass(LONG);
+    assert_eq!(spread(&mut cluster, id, taking("memory", 60, image("web"))), [0, 1, 0]);
+    cluster.cut = [node(2)].into();
+    cluster.pass(LONG);
+    assert_eq!(cluster.lab(node(1)).record(id).slots.len(), 0, "its node is silent");
+    cluster.lab(node(2)).ask(Request::Duty(Duty::Drain));
+    cluster.cut.clear();
+    cluster.pass(LONG);
+    let slots = cluster.lab(node(1)).record(id).slots.len();
+    assert_eq!((slots, cluster.running(id)), (1, vec![0, 1, 0]), "nobody else has the room");
+    cluster.lab(node(3)).offer([capability("memory", Supply::Amount(100))]);
+    cluster.pass(LONG);
+    assert_eq!(cluster.running(id), [0, 0, 1]);
+}

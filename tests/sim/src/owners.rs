@@ -1,0 +1,166 @@
+//! What an owner may decide about others: nobody is acted for without permission, and what is moved is not stopped first.
+//!
+//! A [`Vigil`] keeps account of what one life of a node read, and has its own opinion on whether that is permission: it
+//! follows the protocol page, not the core.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use motey_core::id::{Millis, NodeId, ServiceId};
+use motey_core::peer::Duty;
+use motey_core::record::{Assignment, Desired, InstanceKey, Place, ServiceRecord, SlotId};
+use motey_core::spec::{ImageSpec, Neighbours};
+use motey_core::step::{EventKind, Input, Txn};
+use motey_core::{Standing, Tuning};
+
+use crate::blueprint::Names;
+use crate::engine::Body;
+use crate::node::Node;
+use crate::watch::{Verdict, holds};
+
+/// The records that a step rests on.
+pub type Grounds = BTreeMap<ServiceId, Arc<ServiceRecord>>;
+
+/// How one life of a node watches the others.
+#[derive(Debug, Default)]
+pub struct Vigil {
+    members: BTreeSet<NodeId>,
+    heard: BTreeMap<NodeId, Millis>,
+    has_session: bool,
+    last_beat: Option<Millis>,
+    awake_since: Option<Millis>,
+    enough_since: Option<Millis>,
+    forgotten: BTreeSet<NodeId>,
+    permitted: bool,
+}
+
+impl Vigil {
+    /// What arrives at the node, whatever becomes of it.
+    pub fn hear(&mut self, input: &Input, now: Millis) {
+        match input {
+            Input::Members(all) => self.members.clone_from(all),
+            Input::Broker(present) => self.has_session = present.is_some(),
+            Input::Peer { from, .. } => drop(self.heard.insert(*from, now)),
+            _ => {}
+        }
+    }
+
+    /// The node looks about, as it does with every beat.
+    pub fn beat(&mut self, me: NodeId, standing: &Standing, now: Millis) {
+        let dead_after = Tuning::default().dead_after;
+        if self.last_beat.is_none_or(|last| now > last.after(dead_after / 2)) {
+            (self.awake_since, self.enough_since) = (Some(now), None);
+        }
+        self.last_beat = Some(now);
+        self.forgotten = standing.forgotten.iter().collect();
+        let enough = self.hears_enough(me, now, dead_after / 2);
+        self.enough_since = if enough { self.enough_since.or(Some(now)) } else { None };
+        let lasts = |since: Option<Millis>, span| since.is_some_and(|since: Millis| now >= since.after(span));
+        self.permitted = lasts(self.enough_since, dead_after)
+            && lasts(self.awake_since, 2 * dead_after)
+            && !self.forgotten.contains(&me)
+            && standing.duty != Duty::Drain;
+    }
+
+    /// More than half of the known nodes, itself counted; or half of them, and the broker.
+    fn hears_enough(&self, me: NodeId, now: Millis, fresh: u64) -> bool {
+        let known = self.members.difference(&self.forgotten);
+        let is_fresh =
+            |node: &&NodeId| **node == me || self.heard.get(node).is_some_and(|at| now <= at.after(fresh));
+        let (all, hears) =
+            known.fold((0, 0), |(all, hears), node| (all + 1, hears + usize::from(is_fresh(&node))));
+        2 * hears > all || (2 * hears == all && self.has_session)
+    }
+
+    fn may_act_for(&self, gone: NodeId) -> bool {
+        self.permitted || self.forgotten.contains(&gone)
+    }
+}
+
+/// What a step rests on, for each record that it writes: what the node held before, or read in this very step.
+pub fn grounds(node: &Node, input: &Input, txn: &Txn) -> Grounds {
+    let read = crate::wire::record_in(input);
+    let ground = |id: &ServiceId| {
+        let held = node.disk.now.records.get(id);
+        let read = read.filter(|read| read.id == *id && held.is_none_or(|held| held.stamp < read.stamp));
+        read.or(held).cloned().map(|ground| (*id, ground))
+    };
+    txn.records.keys().filter_map(ground).collect()
+}
+
+/// What a node decided because another one is silent.
+pub fn acts_with_permission(node: &Node, txn: &Txn, grounds: &Grounds, names: &Names) -> Verdict {
+    let Some(process) = &node.process else { return Ok(()) };
+    let may = |gone: NodeId, what: &dyn Fn() -> String| {
+        holds("nobody is acted for without permission", process.vigil.may_act_for(gone), || {
+            format!("{} for {}: {}", names.node(node.id), names.node(gone), what())
+        })
+    };
+    for (id, record) in &txn.records {
+        let Some(before) = grounds.get(id).filter(|before| before.stamp.epoch < record.stamp.epoch) else {
+            continue;
+        };
+        let is_heir = before.is_offered() && before.heir == Some(node.id);
+        if record.stamp.owner == node.id && !is_heir {
+            let gone = before.heir.filter(|_| before.stamp.owner == node.id).unwrap_or(before.stamp.owner);
+            may(gone, &|| crate::story::record(record, names))?;
+        }
+    }
+    for event in txn.journal.iter().filter(|event| event.kind == EventKind::NodeLost) {
+        let (Some(before), Some(slot)) = (grounds.get(&event.service), &event.slot) else { continue };
+        if let Some(assigned) = before.slots.get(slot) {
+            may(assigned.node, &|| names.slot(event.service, slot))?;
+        }
+    }
+    Ok(())
+}
+
+/// A slot that is not pinned moves with its successor first, unless somebody asked for something else.
+pub fn moves_successor_first(
+    nodes: &[Node],
+    input: &Input,
+    txn: &Txn,
+    grounds: &Grounds,
+    names: &Names,
+) -> Verdict {
+    if matches!(input, Input::Asked { .. }) {
+        return Ok(());
+    }
+    for (id, record) in &txn.records {
+        let Some(before) = grounds.get(id).filter(|before| is_the_same_but_for_slots(before, record)) else {
+            continue;
+        };
+        for (slot, assigned) in before.slots.iter().filter(|(slot, assigned)| stays(before, slot, assigned)) {
+            let key = record.key(slot, assigned.fence);
+            let ends = record.dismissed.iter().any(|it| (&it.slot, it.fence) == (slot, assigned.fence));
+            let next = record.slots.get(slot).map(|next| record.key(slot, next.fence));
+            let goes_on = next.is_some_and(|next| lives(nodes, &next));
+            holds("what moves is not stopped first", !ends || goes_on || !lives(nodes, &key), || {
+                format!("{} is dismissed, and nothing runs in its place", names.key(&key))
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Nothing is wanted that was not wanted before.
+fn is_the_same_but_for_slots(before: &ServiceRecord, after: &ServiceRecord) -> bool {
+    let told = |record: &ServiceRecord| (record.stamp.epoch, record.revision.order, record.desired);
+    told(before) == told(after) && after.desired == Desired::Running
+}
+
+/// Whether a slot runs until another instance of it does: a plain one, which is not on its way already.
+fn stays(record: &ServiceRecord, slot: &SlotId, assigned: &Assignment) -> bool {
+    let alone = |image: &ImageSpec| image.neighbours == Neighbours::default();
+    let is_plain = matches!(slot.place, Place::Ordinal(_)) && !assigned.pinned;
+    is_plain
+        && assigned.from.is_none()
+        && assigned.revision == record.revision.since(&slot.image)
+        && record.wants(slot)
+        && record.revision.spec.image(&slot.image).is_some_and(|image| alone(image))
+}
+
+fn lives(nodes: &[Node], key: &InstanceKey) -> bool {
+    let mut bodies = nodes.iter().flat_map(|node| &node.engines).filter_map(|it| it.bodies.get(key));
+    bodies.any(Body::lives)
+}
