@@ -363,8 +363,9 @@ fn slots_of(record: &ServiceRecord) -> Vec<SlotId> {
     record.slots.keys().cloned().collect()
 }
 
-/// Allows the slot's instance to stop; the slot has no node then.
+/// Allows the slot's instance to stop, and the one that it was to take over from; the slot has no node then.
 fn dismiss(record: &mut ServiceRecord, slot: &SlotId) {
+    tending::end_move(record, slot);
     if let Some(Assignment { node, engine, fence, .. }) = record.slots.remove(slot)
         && !mutant::is(Mutant::ForgetDismissed)
     {
