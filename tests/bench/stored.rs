@@ -39,7 +39,8 @@ pub fn print() {
     Memory::of(empty.pid()).print("motey, no services", empty.pid());
     Memory::of(full.pid()).print("motey, 10 000 services on `mock`", full.pid());
 
-    let mut to_empty = connect(&empty);
+    // a connection that was silent meanwhile was closed
+    let (mut to_empty, mut to_full) = (connect(&empty), connect(&full));
     let (mut none, mut many) = (Sample::default(), Sample::default());
     for number in 0..WARM_UP + ROUNDS {
         let text = blueprint(SERVICES + number);
