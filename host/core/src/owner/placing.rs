@@ -184,9 +184,10 @@ fn held_back(
     }
     let leaving: BTreeSet<NodeId> =
         record.dismissed.iter().filter(|d| d.slot == *slot).map(|d| d.node).collect();
-    let alive = draft.heard_in(record.id, slot).into_iter().filter(|observed| {
-        super::tending::may_live(observed) && !draft.outlook().is_forgotten(observed.node)
-    });
+    let alive = draft
+        .heard_in(record.id, slot)
+        .into_iter()
+        .filter(|observed| observed.may_live() && !draft.outlook().is_forgotten(observed.node));
     let nodes: BTreeSet<NodeId> = leaving.into_iter().chain(alive.map(|observed| observed.node)).collect();
     match nodes.len() {
         0 => Ok(None),

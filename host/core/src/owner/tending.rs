@@ -159,7 +159,7 @@ pub(super) fn fall_back(draft: &Draft<'_>, record: &mut ServiceRecord, slot: &Sl
     let outlook = draft.outlook();
     let goes_on = |former: &Former| {
         let key = record.key(slot, former.fence);
-        !outlook.is_silent(former.node) && draft.heard(&key).is_some_and(may_live)
+        !outlook.is_silent(former.node) && draft.heard(&key).is_some_and(Observed::may_live)
     };
     if let Some(former) = assigned.from.filter(|former| goes_on(former)) {
         let Former { node, engine, fence, revision } = *former;
@@ -317,7 +317,7 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
         } else if current && stays && !moving && extra.runs() {
             adopt(draft, record, &extra);
         } else if beside
-            || !may_live(&extra)
+            || !extra.may_live()
             || leaves_for_good(is_drained, slot)
             || (assigned.is_none() && !current)
             || (assigned.is_none() && holds_alone(draft, &extra))
@@ -371,11 +371,6 @@ fn extras(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId) -> Vec<Obser
 fn dismissal(extra: &Observed) -> Dismissed {
     let Observed { key, node, engine, .. } = extra;
     Dismissed { slot: key.slot.clone(), fence: key.fence, node: *node, engine: engine.clone() }
-}
-
-/// Whether there is, or may be, a process of it.
-pub(super) fn may_live(observed: &Observed) -> bool {
-    observed.may_live()
 }
 
 /// The epoch is proven once every known node was heard holding it.

@@ -370,23 +370,31 @@ fn two_nodes_with_one_id_say_so_and_decide_nothing() {
     assert_eq!(cluster.running(id), [1, 0, 0]);
 }
 
+/// A node that runs a service and was just asked to run `path` in its stead, once.
+fn updated<'a>(cluster: &'a mut Cluster, id: ServiceId, path: &str) -> &'a mut Lab {
+    assert_eq!(spread(cluster, id, image("web")), [1]);
+    let lab = cluster.lab(node(1));
+    update(lab, id, path);
+    lab
+}
+
+fn update(lab: &mut Lab, id: ServiceId, path: &str) {
+    let once = ImageSpec { image: path.into(), restart: Restart::Never, ..image("web") };
+    lab.ask(Request::Update { id, spec: spec([once]) });
+    lab.settle();
+}
+
 #[test]
 fn a_revision_that_does_not_come_to_run_is_taken_back() {
     let (mut cluster, id) = (Cluster::of(1), service(1));
-    assert_eq!(spread(&mut cluster, id, image("web")), [1]);
-    let lab = cluster.lab(node(1));
-    let broken = ImageSpec { image: "/bin/broken".into(), restart: Restart::Never, ..image("web") };
-    lab.ask(Request::Update { id, spec: spec([broken]) });
-    lab.settle();
+    let lab = updated(&mut cluster, id, "/bin/broken");
     lab.exits(id, "web-0", 1);
     lab.settle();
     let record = lab.record(id);
     assert!(record.previous.is_none());
     assert_eq!((record.revision.order.number, &*record.revision.spec.images[0].image), (3, "/bin/web"));
     assert_eq!((lab.state(id), lab.live(id).len()), (State::Running, 1));
-    let works = ImageSpec { image: "/bin/works".into(), restart: Restart::Never, ..image("web") };
-    lab.ask(Request::Update { id, spec: spec([works]) });
-    lab.settle();
+    update(lab, id, "/bin/works");
     assert!(lab.record(id).previous.is_some(), "it has not shown that it runs");
     lab.rest();
     assert!(lab.record(id).previous.is_none());
@@ -482,11 +490,7 @@ fn a_plan_says_of_a_slot_on_every_node_what_the_others_lack() {
 #[test]
 fn a_scale_does_not_prove_a_revision() {
     let (mut cluster, id) = (Cluster::of(1), service(1));
-    assert_eq!(spread(&mut cluster, id, image("web")), [1]);
-    let lab = cluster.lab(node(1));
-    let broken = ImageSpec { image: "/bin/broken".into(), restart: Restart::Never, ..image("web") };
-    lab.ask(Request::Update { id, spec: spec([broken]) });
-    lab.settle();
+    let lab = updated(&mut cluster, id, "/bin/broken");
     lab.ask(Request::Scale { id, image: "web".parse().expect("a key"), count: 2 });
     lab.settle();
     lab.exits(id, "web-0", 1);
