@@ -58,8 +58,6 @@ images:
     assert_eq!(name.as_str(), "cell-7 quality");
     assert_eq!((spec.source.format, &*spec.source.text), (Format::Yaml, text));
     let expected = ImageSpec {
-        key: "eyes".parse().expect("a key"),
-        image: "registry.local/vision:2.1".into(),
         engines: vec!["docker".parse().expect("a name"), "podman".parse().expect("a name")],
         replicas: Replicas::Count(3),
         need: Need::All(vec![
@@ -75,10 +73,8 @@ images:
             working_dir: Some("/srv".into()),
             stop: StopRule { signal: Some("SIGINT".into()), grace: 120_000 },
         },
-        run: Run::Service,
-        after: vec![],
         restart: Restart::OnFailure,
-        neighbours: Neighbours::default(),
+        ..ImageSpec::new("eyes".parse().expect("a key"), "registry.local/vision:2.1")
     };
     assert_eq!(spec.images.iter().map(AsRef::as_ref).collect::<Vec<_>>(), [&expected]);
 }

@@ -11,9 +11,7 @@ use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
 use motey_core::instance::{Exit, Instance, Seen};
 use motey_core::record::{Incarnation, InstanceKey};
-use motey_core::spec::{
-    Format, ImageSpec, Need, Neighbours, Params, Replicas, Requirement, Restart, Run, Source, Spec, Take,
-};
+use motey_core::spec::{Format, ImageSpec, Need, Replicas, Requirement, Source, Spec, Take};
 use motey_core::step::{AskId, Call, Effect, EngineOp, EngineState, Input, Request};
 use motey_core::{Core, Identity, Stored, Tuning};
 use uuid::Uuid;
@@ -135,16 +133,9 @@ fn service(n: u16) -> ServiceId {
 fn deploy(n: u16, slots: u16) -> Request {
     let need = Requirement { take: Take::Amount(1), ..Requirement::named("memory") };
     let image = ImageSpec {
-        key: ImageKey::new("web").expect("a key"),
-        image: "/bin/web".into(),
-        engines: Vec::new(),
         replicas: Replicas::Count(slots),
         need: Need::Has(need).into(),
-        params: Params::default(),
-        run: Run::Service,
-        after: Vec::new(),
-        restart: Restart::Always,
-        neighbours: Neighbours::default(),
+        ..ImageSpec::new(ImageKey::new("web").expect("a key"), "/bin/web")
     };
     let source = Source { format: Format::Yaml, text: "timing".into() };
     let spec = Arc::new(Spec { images: vec![Arc::new(image)], source });

@@ -87,6 +87,22 @@ pub struct Neighbours {
 }
 
 impl ImageSpec {
+    /// One slot on any engine, without needs, that is always started again.
+    pub fn new(key: ImageKey, image: impl Into<String>) -> Self {
+        Self {
+            key,
+            image: image.into(),
+            engines: Vec::new(),
+            replicas: Replicas::Count(1),
+            need: Need::nothing().into(),
+            params: Params::default(),
+            run: Run::Service,
+            after: Vec::new(),
+            restart: Restart::Always,
+            neighbours: Neighbours::default(),
+        }
+    }
+
     /// Whether instances of one are instances of the other: all is the same but how many there are.
     pub fn makes_the_same(&self, other: &Self) -> bool {
         *self == Self { replicas: self.replicas, ..other.clone() }

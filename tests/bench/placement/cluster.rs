@@ -8,9 +8,7 @@ use motey_core::capability::{CapId, Capability, Scalar, Supply};
 use motey_core::directory::Directory;
 use motey_core::id::NodeId;
 use motey_core::peer::NodeFacts;
-use motey_core::spec::{
-    Comparison, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart, Run, Take, Test,
-};
+use motey_core::spec::{Comparison, ImageSpec, Literal, Need, Params, Requirement, Take, Test};
 use motey_tests::Random;
 
 const CAPABILITIES: usize = 20;
@@ -214,16 +212,10 @@ impl Question {
 
     pub fn image(&self) -> ImageSpec {
         ImageSpec {
-            key: "asked".parse().expect("a key"),
-            image: "/bin/asked".into(),
             engines: vec!["docker".parse().expect("a name")],
-            replicas: Replicas::Count(1),
             need: self.need.clone().into(),
             params: Params { command: vec!["serve".into()], ..Params::default() },
-            run: Run::Service,
-            after: Vec::new(),
-            restart: Restart::Always,
-            neighbours: Neighbours::default(),
+            ..ImageSpec::new("asked".parse().expect("a key"), "/bin/asked")
         }
     }
 }

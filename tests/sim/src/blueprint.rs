@@ -6,8 +6,7 @@ use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
 use motey_core::record::{Fence, InstanceKey, SlotId};
 use motey_core::spec::{
-    Format, ImageSpec, Need, Neighbours, Params, Ready, Replicas, Requirement, Restart, Run, Source, Spec,
-    Take,
+    Format, ImageSpec, Need, Ready, Replicas, Requirement, Restart, Run, Source, Spec, Take,
 };
 use uuid::Uuid;
 
@@ -122,18 +121,7 @@ fn images(kind: u8) -> Vec<ImageSpec> {
 
 /// One slot, any engine, no needs, always started again.
 fn image(key: &str) -> ImageSpec {
-    ImageSpec {
-        key: image_key(key),
-        image: format!("/bin/{key}"),
-        engines: Vec::new(),
-        replicas: Replicas::Count(1),
-        need: Need::nothing().into(),
-        params: Params::default(),
-        neighbours: Neighbours::default(),
-        run: Run::Service,
-        after: Vec::new(),
-        restart: Restart::Always,
-    }
+    ImageSpec::new(image_key(key), format!("/bin/{key}"))
 }
 
 fn times(count: u16, image: ImageSpec) -> ImageSpec {

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
-use motey_core::spec::{
-    Format, ImageSpec, Need, Neighbours, Params, Replicas, Requirement, Restart, Run, Source, Spec, Take,
-};
+use motey_core::spec::{Format, ImageSpec, Need, Replicas, Requirement, Restart, Source, Spec, Take};
 use motey_core::step::Request;
 use uuid::Uuid;
 
@@ -28,18 +26,7 @@ pub fn engine_name(name: &str) -> EngineName {
 
 /// One slot, any engine, no needs, always started again.
 pub fn image(key: &str) -> ImageSpec {
-    ImageSpec {
-        key: image_key(key),
-        image: format!("/bin/{key}"),
-        engines: Vec::new(),
-        replicas: Replicas::Count(1),
-        need: Need::nothing().into(),
-        params: Params::default(),
-        run: Run::Service,
-        after: Vec::new(),
-        restart: Restart::Always,
-        neighbours: Neighbours::default(),
-    }
+    ImageSpec::new(image_key(key), format!("/bin/{key}"))
 }
 
 pub fn times(count: u16, image: ImageSpec) -> ImageSpec {

@@ -13,9 +13,7 @@ use crate::directory::Crowd;
 use crate::id::NodeId;
 use crate::needs::Taken;
 use crate::peer::NodeFacts;
-use crate::spec::{
-    Comparison, ImageSpec, Literal, Need, Neighbours, Params, Replicas, Requirement, Restart, Run, Take, Test,
-};
+use crate::spec::{Comparison, ImageSpec, Literal, Need, Requirement, Take, Test};
 use crate::state::Engine;
 
 pub const PORT: &str = "port/80/tcp";
@@ -31,16 +29,9 @@ pub fn port() -> Capability {
 
 pub fn image(need: Need, engines: &[&str]) -> ImageSpec {
     ImageSpec {
-        key: "image".parse().expect("a key"),
-        image: "image".into(),
         engines: engines.iter().map(|name| name.parse().expect("a name")).collect(),
-        replicas: Replicas::Count(1),
         need: need.into(),
-        params: Params::default(),
-        run: Run::Service,
-        after: Vec::new(),
-        restart: Restart::Always,
-        neighbours: Neighbours::default(),
+        ..ImageSpec::new("image".parse().expect("a key"), "image")
     }
 }
 

@@ -14,8 +14,8 @@ use motey_core::record::{
     RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Ready, Replicas, Requirement, Restart,
-    Run, Source, Spec, StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Need, Params, Ready, Replicas, Requirement, Restart, Run, Source,
+    Spec, StopRule, Take, Test,
 };
 use motey_core::step::EventKind;
 use uuid::Uuid;
@@ -42,8 +42,6 @@ fn vision() -> ImageSpec {
         Need::Has(Requirement { kind: kind.map(Into::into), take, ..Requirement::named(name) })
     };
     ImageSpec {
-        key: "vision".parse().expect("a key"),
-        image: "/usr/bin/vision".into(),
         engines: vec!["process".parse().expect("an engine")],
         replicas: Replicas::Count(2),
         need: Need::All(vec![
@@ -60,23 +58,12 @@ fn vision() -> ImageSpec {
         run: Run::Job,
         after: vec![("plain".parse().expect("a key"), Ready::Completed)],
         restart: Restart::OnFailure,
-        neighbours: Neighbours::default(),
+        ..ImageSpec::new("vision".parse().expect("a key"), "/usr/bin/vision")
     }
 }
 
 fn plain() -> ImageSpec {
-    ImageSpec {
-        key: "plain".parse().expect("a key"),
-        image: "true".into(),
-        engines: vec![],
-        replicas: Replicas::Count(1),
-        need: Need::nothing().into(),
-        params: Params::default(),
-        run: Run::Service,
-        after: vec![],
-        restart: Restart::Never,
-        neighbours: Neighbours::default(),
-    }
+    ImageSpec { restart: Restart::Never, ..ImageSpec::new("plain".parse().expect("a key"), "true") }
 }
 
 fn order(number: u32) -> RevisionOrder {

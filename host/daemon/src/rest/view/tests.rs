@@ -7,9 +7,7 @@ use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::project::State;
 use motey_core::reason::Code;
 use motey_core::record::{Ended, Fence, Incarnation, Revision, RevisionOrder, SlotId, Stamp};
-use motey_core::spec::{
-    Format, Need, Neighbours, Replicas, Requirement, Restart, Run, Source, Spec, StopRule, Take,
-};
+use motey_core::spec::{Format, Need, Replicas, Requirement, Source, Spec, StopRule, Take};
 use uuid::Uuid;
 
 use super::*;
@@ -19,8 +17,6 @@ const WRITER: Incarnation = Incarnation { count: 3, nonce: 0xbeef };
 
 fn record(desired: Desired) -> ServiceRecord {
     let image = ImageSpec {
-        key: "web".parse().expect("a key"),
-        image: "/usr/bin/httpd".into(),
         engines: vec!["process".parse().expect("a name")],
         replicas: Replicas::Count(2),
         need: Need::All(vec![
@@ -38,10 +34,7 @@ fn record(desired: Desired) -> ServiceRecord {
             working_dir: None,
             stop: StopRule { signal: Some("SIGINT".into()), grace: 2_000 },
         },
-        run: Run::Service,
-        after: vec![],
-        restart: Restart::Always,
-        neighbours: Neighbours::default(),
+        ..ImageSpec::new("web".parse().expect("a key"), "/usr/bin/httpd")
     };
     let source = Source { format: Format::Yaml, text: "".into() };
     let order = RevisionOrder { number: 1, epoch: 1, owner: NODE, writer: WRITER };

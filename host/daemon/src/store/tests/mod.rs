@@ -21,10 +21,7 @@ use motey_core::record::{
     Assignment, Desired, Fence, Incarnation, InstanceKey, Revision, RevisionOrder, ServiceRecord, SlotId,
     Stamp,
 };
-use motey_core::spec::{
-    Format, ImageSpec, Need, Neighbours, Params, Replicas, Requirement, Restart, Run, Source, Spec, StopRule,
-    Take,
-};
+use motey_core::spec::{Format, ImageSpec, Need, Params, Requirement, Source, Spec, StopRule, Take};
 use motey_core::step::{Durability, Event, EventKind, Txn};
 use motey_core::{Standing, Stored};
 use rusqlite::Connection;
@@ -68,10 +65,7 @@ fn event(n: u64, kind: EventKind) -> Event {
 fn record(n: u64, version: u64) -> ServiceRecord {
     let engine = || "process".parse().expect("an engine");
     let image = ImageSpec {
-        key: "vision".parse().expect("a key"),
-        image: "/usr/bin/vision".into(),
         engines: vec![engine()],
-        replicas: Replicas::Count(1),
         need: Need::Has(Requirement { take: Take::Amount(64_000_000), ..Requirement::named("memory") })
             .into(),
         params: Params {
@@ -80,10 +74,7 @@ fn record(n: u64, version: u64) -> ServiceRecord {
             working_dir: None,
             stop: StopRule::default(),
         },
-        run: Run::default(),
-        after: vec![],
-        restart: Restart::Always,
-        neighbours: Neighbours::default(),
+        ..ImageSpec::new("vision".parse().expect("a key"), "/usr/bin/vision")
     };
     let text = "service_name: vision\nimages:\n  - image: /usr/bin/vision\n".repeat(8);
     let spec =
