@@ -6,6 +6,7 @@ mod cluster;
 use std::{hint::black_box, time::Instant};
 
 use motey_core::directory::Ask;
+use motey_core::id::Called;
 use motey_core::spec::ImageSpec;
 use motey_tests::Random;
 
@@ -44,7 +45,7 @@ fn measure(size: u64) {
         let (answer, looked) = microseconds(|| cluster.directory.choose(black_box(&ask)));
         let (_, scanned) = microseconds(|| cluster.bare(black_box(&question)));
         if round % PROVEN == 0 {
-            let fitting = cluster.directory.verdicts(&ask, |_| String::new());
+            let fitting = cluster.directory.verdicts(&ask, |node| Called { node, name: None });
             let fits = |node| fitting.iter().any(|it| it.node == node && it.unmet.is_empty());
             match &answer {
                 Ok(choice) => assert!(fits(choice.node), "{question:?} does not fit on {choice:?}"),

@@ -74,7 +74,9 @@ fn what_runs_is_kept_when_its_capability_is_taken_back() {
     // its holder holds it still
     send(&node, "PUT", &zigbee).expect(201);
     let waiting = node.service(&second);
-    assert_eq!(waiting["state_message"], "zigbee is taken by another instance", "{waiting:#}");
+    let holder = node.service(&id)["service_name"].as_str().expect("a name").to_owned();
+    let held = format!("under-test: zigbee is held by {holder}/any");
+    assert_eq!(waiting["state_message"], held, "{waiting:#}");
     assert!(node.mock().calls_of("stop").is_empty(), "nothing was stopped");
     assert_eq!(node.mock().calls_of("create").len(), 1);
 }

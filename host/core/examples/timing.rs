@@ -28,7 +28,8 @@ struct Node {
 impl Node {
     fn new() -> Self {
         let incarnation = Incarnation { count: 1, nonce: 1 };
-        let identity = Identity { node: NodeId(Uuid::from_u128(7)), incarnation };
+        let name = "timing".parse().expect("a name");
+        let identity = Identity { node: NodeId(Uuid::from_u128(7)), name, incarnation };
         let mut node = Self {
             core: Core::new(identity, Tuning::default(), Stored::default()),
             calls: VecDeque::new(),

@@ -3,7 +3,7 @@
 use crate::capability::Lease;
 use crate::draft::Draft;
 use crate::mutant::{self, Mutant};
-use crate::needs::{Offer, Taken, satisfy};
+use crate::needs::{Host, Offer, Taken, satisfy};
 use crate::reason::Reason;
 use crate::record::InstanceKey;
 use crate::spec::ImageSpec;
@@ -22,7 +22,8 @@ pub(crate) fn admit(
     let nothing = Taken::new();
     let held = if mutant::is(Mutant::GrantTwice) { &nothing } else { draft.held() };
     let offer = Offer { capabilities: &capabilities, held, credit: &credit };
-    let taken = satisfy(&image.need, &offer)?;
+    let host = Host { called: draft.called(draft.me()), holder: &|of| draft.holder(of) };
+    let taken = satisfy(&image.need, &offer, &host)?;
     let lease = |(of, amount)| Lease { of, amount, holder: key.clone() };
     Ok(taken.into_iter().map(lease).collect())
 }

@@ -88,15 +88,16 @@ impl<'a> Attempt<'_, 'a> {
     fn forbidden(&self) -> Option<Reason> {
         let outlook = self.draft.outlook();
         let pinned = || self.record.slots.get(&self.key.slot).is_some_and(|assigned| assigned.pinned);
-        let text = if outlook.disputed {
-            "two nodes have this node's id; nothing is started until `motey node reset-id` on one of them"
+        let why = if outlook.disputed {
+            "has a twin with the same id; nothing is started until `motey node reset-id` on one of them"
         } else if outlook.leaving && pinned() {
-            "this node was forgotten; what must not run twice is not started here"
+            "was forgotten; what must not run twice is not started there"
         } else {
             return None;
         };
+        let text = || format!("{} {why}", self.draft.called(self.draft.me()));
         let live = self.seen().is_some_and(Seen::is_live);
-        (!live).then(|| Reason::new(Code::WaitingAdmission, text))
+        (!live).then(|| Reason::new(Code::WaitingAdmission, text()))
     }
 
     /// What runs here already, or holds its leases, is never refused.

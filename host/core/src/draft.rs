@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::capability::{CapId, Capability, Lease, Supply};
-use crate::id::{EngineName, Millis, NodeId, ServiceId};
+use crate::id::{Called, EngineName, Millis, NodeId, ServiceId};
 use crate::instance::{Instance, Observed};
 use crate::keyed::Keyed;
 use crate::membership::{Outlook, Peer, Standing, Watch};
 use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
-use crate::peer::{Letter, PeerMessage};
+use crate::peer::{Holder, Letter, PeerMessage};
 use crate::placement::Facts;
 use crate::reason::{Code, Reason};
-use crate::record::{Fence, Incarnation, InstanceKey, Revision, ServiceRecord, SlotId, Stamp};
+use crate::record::{Fence, Incarnation, InstanceKey, Place, Revision, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
 use crate::spec::{ImageSpec, Need};
 use crate::state::{Core, Engine};
@@ -55,6 +55,7 @@ pub(crate) struct Draft<'a> {
     audience: BTreeSet<(ServiceId, NodeId)>,
     touched: BTreeSet<ServiceId>,
     held: OnceCell<Taken>,
+    holders: OnceCell<BTreeMap<CapId, Holder>>,
     fences: u64,
     calls: u64,
     /// Something that another slot may wait for was given back.
@@ -91,6 +92,7 @@ impl<'a> Draft<'a> {
             audience: BTreeSet::new(),
             touched: BTreeSet::new(),
             held: OnceCell::new(),
+            holders: OnceCell::new(),
             fences: core.fences,
             calls: core.calls,
             room: false,
@@ -149,6 +151,19 @@ impl<'a> Draft<'a> {
 
     pub fn me(&self) -> NodeId {
         self.core.me.node
+    }
+
+    /// What people call a node.
+    pub fn called(&self, node: NodeId) -> Called {
+        self.core.called(node)
+    }
+
+    /// What people call a slot.
+    pub fn slot_called(&self, slot: &SlotId) -> String {
+        match slot.place {
+            Place::Ordinal(_) => slot.to_string(),
+            Place::On(node) => format!("{}@{}", slot.image, self.called(node)),
+        }
     }
 
     /// The service is looked at again, should this step not be written.
@@ -404,8 +419,10 @@ impl<'a> Draft<'a> {
 
     /// Why a node does not get a slot, where it refused it a moment ago.
     pub fn refusal(&self, service: ServiceId, slot: &SlotId, node: NodeId) -> Option<Reason> {
-        let text = "it was refused a moment ago, and is offered again soon";
-        self.refuses(service, slot, node).then(|| Reason::new(Code::WaitingAdmission, text))
+        self.refuses(service, slot, node).then(|| {
+            let text = format!("{} refused it a moment ago, and is asked again soon", self.called(node));
+            Reason::new(Code::WaitingAdmission, text)
+        })
     }
 
     /// The nodes that did so.

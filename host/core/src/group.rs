@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::draft::Draft;
 use crate::id::{ImageKey, NodeId};
 use crate::reason::{Code, Reason};
 use crate::record::{Place, Revision, ServiceRecord, SlotId};
@@ -28,9 +29,9 @@ impl Bounds {
     }
 
     /// Why it may not go to others.
-    pub fn reasons(&self) -> Vec<Reason> {
+    pub fn reasons(&self, draft: &Draft<'_>) -> Vec<Reason> {
         let only = self.only.map(|node| {
-            let text = format!("it belongs to what runs on the node {node} already");
+            let text = format!("it belongs to what runs on {} already", draft.called(node));
             Reason::new(Code::WaitingAdmission, text)
         });
         let reasons: BTreeSet<Reason> = only.into_iter().chain(self.apart.values().cloned()).collect();
@@ -86,12 +87,13 @@ fn units_of(revision: &Revision, group: &[&ImageKey]) -> Vec<Vec<SlotId>> {
 ///
 /// # Errors
 /// When its slots must be together and must not.
-pub(crate) fn bounds(record: &ServiceRecord, unit: &[SlotId]) -> Result<Bounds, Reason> {
+pub(crate) fn bounds(draft: &Draft<'_>, record: &ServiceRecord, unit: &[SlotId]) -> Result<Bounds, Reason> {
     let apart = apart_from(&record.revision.spec, unit);
     let mut images = BTreeSet::new();
     for slot in unit {
         let again = !images.insert(&slot.image);
         if let Some(own) = apart.get(&slot.image).filter(|own| **own != &slot.image || again) {
+            let slot = draft.slot_called(slot);
             let text =
                 format!("{own} and {slot} have to be on one node and to keep apart: scale one of them");
             return Err(Reason::new(Code::WaitingAdmission, text));
@@ -106,8 +108,11 @@ pub(crate) fn bounds(record: &ServiceRecord, unit: &[SlotId]) -> Result<Bounds, 
     let leaves = record.dismissed.iter().map(|dismissed| (&dismissed.slot, dismissed.node));
     for (other, node) in runs.chain(leaves).filter(|(slot, _)| !unit.contains(slot)) {
         let Some(own) = apart.get(&other.image) else { continue };
-        let text = format!("{own} keeps apart from {other}, which is there");
-        bounds.apart.entry(node).or_insert_with(|| Reason::new(Code::WaitingAdmission, text));
+        bounds.apart.entry(node).or_insert_with(|| {
+            let other = draft.slot_called(other);
+            let text = format!("{own} keeps apart from {other}, which is on {}", draft.called(node));
+            Reason::new(Code::WaitingAdmission, text)
+        });
     }
     Ok(bounds)
 }

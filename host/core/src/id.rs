@@ -147,9 +147,35 @@ name!(
     |text| is_label(text, 128)
 );
 
+/// A node with what people call it: its name, or where that is not known the first digits of its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Called {
+    /// The node.
+    pub node: NodeId,
+    /// Its name, where it is known.
+    pub name: Option<NodeName>,
+}
+
+impl fmt::Display for Called {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => name.fmt(f),
+            None => write!(f, "{:.8}", self.node.0.simple().to_string()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_node_without_a_name_is_called_by_its_first_digits() {
+        let node = NodeId(Uuid::from_u128(0x0199_8a3f << 96));
+        assert_eq!(Called { node, name: None }.to_string(), "01998a3f");
+        let name = NodeName::new("fog-2").ok();
+        assert_eq!(Called { node, name }.to_string(), "fog-2");
+    }
 
     #[test]
     fn a_name_is_refused_with_its_rule() {

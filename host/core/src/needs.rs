@@ -13,6 +13,8 @@ mod version;
 use std::collections::BTreeMap;
 
 use crate::capability::{CapId, Capability};
+use crate::id::Called;
+use crate::peer::Holder;
 use crate::reason::{Code, Reason};
 
 pub use plan::Needs;
@@ -34,25 +36,32 @@ pub(crate) struct Offer<'a> {
     pub credit: &'a Taken,
 }
 
-/// What satisfying `needs` would take from `offer`.
+/// A node as reasons speak of it.
+pub(crate) struct Host<'a> {
+    pub called: Called,
+    /// Who has what one instance alone can have, where that is known.
+    pub holder: &'a dyn Fn(&CapId) -> Option<&'a Holder>,
+}
+
+/// What satisfying `needs` would take from `offer`, which is `host`'s.
 ///
 /// # Errors
 /// Every requirement that is not met, in words.
-pub(crate) fn satisfy(needs: &Needs, offer: &Offer<'_>) -> Result<Taken, Vec<Reason>> {
+pub(crate) fn satisfy(needs: &Needs, offer: &Offer<'_>, host: &Host<'_>) -> Result<Taken, Vec<Reason>> {
     let mut search = Search::default();
     if search.fits(&[needs.goals()], offer) {
         Ok(search.taken())
     } else {
-        Err(unmet(&[needs.goals()], offer, "this node"))
+        Err(unmet(&[needs.goals()], offer, host))
     }
 }
 
-/// Every requirement that is not met, in words; `who` is what the node is called. At least one: to be asked only
-/// where [`Search::fits`] found that it does not.
-pub(crate) fn unmet(lists: &[&[Goal]], offer: &Offer<'_>, who: &str) -> Vec<Reason> {
-    let mut texts = explain::unmet(lists, offer, who);
+/// Every requirement that is not met, in words. At least one: to be asked only where [`Search::fits`] found that it
+/// does not.
+pub(crate) fn unmet(lists: &[&[Goal]], offer: &Offer<'_>, host: &Host<'_>) -> Vec<Reason> {
+    let mut texts = explain::unmet(lists, offer, host);
     if texts.is_empty() {
-        texts.push(format!("{who} has each of what is needed, but not all of it at once"));
+        texts.push(format!("{} has each of what is needed, but not all of it at once", host.called));
     }
     texts.into_iter().map(|text| Reason::new(Code::WaitingCapability, text)).collect()
 }

@@ -5,10 +5,11 @@
 //! and is healed by comparing digests: see [`mail`](crate::mail).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use crate::capability::{CapId, Capability};
-use crate::id::{EngineName, NodeId, ServiceId};
+use crate::id::{EngineName, ImageKey, NodeId, NodeName, ServiceId, ServiceName};
 use crate::instance::Report;
 use crate::record::{Incarnation, Revision, ServiceRecord, Stamp};
 use crate::state::Engine;
@@ -132,12 +133,34 @@ impl Forgotten {
 /// What a node offers, as others see it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeFacts {
+    /// What people call it.
+    pub name: Option<NodeName>,
     /// Everything it has.
     pub capabilities: Vec<Capability>,
     /// Its engines.
     pub engines: BTreeMap<EngineName, Engine>,
     /// How much of it is leased.
     pub held: BTreeMap<CapId, u64>,
+    /// Who has what one instance alone can have: for people, and of [`MOST_HOLDERS`] at most.
+    pub holders: BTreeMap<CapId, Holder>,
+}
+
+/// Facts go to every node with each change: of more holders than that nobody is told.
+pub const MOST_HOLDERS: usize = 64;
+
+/// Who has a capability, as people call it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// An instance of this service,
+    pub service: ServiceName,
+    /// of this image.
+    pub image: ImageKey,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.service, self.image)
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::capability::Capability;
 use crate::directory::Choice;
 use crate::id::{EngineName, NodeId};
-use crate::needs::{Offer, Search, Taken, unmet};
+use crate::needs::{Host, Offer, Search, Taken, unmet};
 use crate::reason::{Code, Reason};
 use crate::spec::ImageSpec;
 use crate::state::Engine;
@@ -19,7 +19,8 @@ pub(crate) struct Facts<'a> {
     pub held: Taken,
 }
 
-/// Whether this node satisfies all of the images together; `credit` is what their slots hold already.
+/// Whether this node satisfies all of the images together; `credit` is what their slots hold already, `host`
+/// what it is called.
 ///
 /// # Errors
 /// Why it does not.
@@ -27,6 +28,7 @@ pub(crate) fn examine(
     images: &[&ImageSpec],
     facts: &Facts<'_>,
     credit: &Taken,
+    host: &Host<'_>,
 ) -> Result<Choice, Vec<Reason>> {
     let offer = Offer { capabilities: &facts.capabilities, held: &facts.held, credit };
     let lists: Vec<_> = images.iter().map(|image| image.need.goals()).collect();
@@ -40,7 +42,7 @@ pub(crate) fn examine(
     }
     let mut search = Search::default();
     if !search.fits(&lists, &offer) {
-        reasons.extend(unmet(&lists, &offer, "this node"));
+        reasons.extend(unmet(&lists, &offer, host));
     }
     if reasons.is_empty() {
         Ok(Choice { node: facts.node, engines, taken: search.taken() })

@@ -182,16 +182,17 @@ impl<'a> View<'a> {
         if !outlook.is_silent(node) {
             return None;
         }
+        let called = self.draft.called(node);
         let text = if assigned.pinned {
             format!(
-                "node {node} is silent; it must not run twice: it waits for that node, or until it is forgotten"
+                "{called} is silent; it must not run twice: it waits for that node, or until it is forgotten"
             )
         } else if outlook.permitted {
-            format!("node {node} is silent; another node is sought")
+            format!("{called} is silent; another node is sought")
         } else {
             let (fresh, known) = (outlook.fresh, outlook.known.len());
             format!(
-                "node {node} is silent, and there is no permission to act for it: {fresh} of {known} nodes are heard"
+                "{called} is silent, and there is no permission to act for it: {fresh} of {known} nodes are heard"
             )
         };
         Some(Reason::new(Code::WaitingNode, text))

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::capability::{CapId, Capability, Lease};
+use crate::capability::{CapId, Capability, Lease, Supply};
 use crate::directory::Directory;
-use crate::id::{EngineName, Millis, NodeId, ServiceId};
+use crate::id::{Called, EngineName, Millis, NodeId, NodeName, ServiceId};
 use crate::instance::{Instance, Observed, Seen};
 use crate::keyed::Keyed;
 use crate::membership::{BEATS, Membership, Outlook, Peer, Standing, Watch};
 use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
-use crate::peer::{Duty, NodeFacts};
+use crate::peer::{Duty, Holder, MOST_HOLDERS, NodeFacts};
 use crate::reason::{Code, Reason};
 use crate::record::{Incarnation, InstanceKey, Revision, ServiceRecord, SlotId, Stamp};
 use crate::restart::Tuning;
@@ -19,10 +19,12 @@ use crate::run::Run;
 use crate::step::{Committed, Dropped, Effect, EngineError, EngineState, Input, Mark, Txn};
 
 /// Who this node is in this life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// For ever.
     pub node: NodeId,
+    /// What people call it, here and on the other nodes.
+    pub name: NodeName,
     /// This life.
     pub incarnation: Incarnation,
 }
@@ -338,15 +340,13 @@ impl Core {
     }
 
     fn know(&mut self, node: NodeId, peer: Peer) {
-        let before = self.membership.peers.get(&node).and_then(|peer| peer.facts.as_ref());
-        if let Some(facts) =
-            peer.facts.as_ref().filter(|facts| before.is_none_or(|it| !Arc::ptr_eq(it, facts)))
-        {
-            self.directory.update(node, Arc::clone(facts));
+        let facts = peer.facts.clone();
+        let before = self.membership.peers.insert(node, peer).and_then(|peer| peer.facts);
+        if let Some(facts) = facts.filter(|facts| before.is_none_or(|it| !Arc::ptr_eq(&it, facts))) {
+            self.directory.update(node, facts);
             self.directory.close(node, self.closed(node));
             self.given.remove(&node);
         }
-        self.membership.peers.insert(node, peer);
     }
 
     fn look_out(&mut self, watch: Watch) {
@@ -365,13 +365,13 @@ impl Core {
         if outlook.usable.contains(&node) {
             return None;
         }
-        let text = match () {
-            () if outlook.is_forgotten(node) => "it was forgotten",
-            () if !outlook.heard.contains(&node) => "it is not heard",
-            () if outlook.draining.contains(&node) => "it is being drained",
-            () => "it is cordoned, or has a twin",
+        let why = match () {
+            () if outlook.is_forgotten(node) => "was forgotten",
+            () if !outlook.heard.contains(&node) => "is not heard",
+            () if outlook.draining.contains(&node) => "is being drained",
+            () => "is cordoned, or has a twin",
         };
-        Some(Reason::new(Code::WaitingNode, text))
+        Some(Reason::new(Code::WaitingNode, format!("{} {why}", self.called(node))))
     }
 
     fn remember(&mut self, record: &Arc<ServiceRecord>) {
@@ -452,8 +452,15 @@ impl Core {
 /// What clients may read.
 impl Core {
     /// Who this node is.
-    pub fn identity(&self) -> Identity {
-        self.me
+    pub fn identity(&self) -> &Identity {
+        &self.me
+    }
+
+    /// What people call a node: this one by its own name, another one as it told.
+    pub fn called(&self, node: NodeId) -> Called {
+        let peer = self.membership.peers.get(&node);
+        let told = || peer.and_then(|peer| peer.facts.as_ref()).and_then(|facts| facts.name.clone());
+        Called { node, name: if node == self.me.node { Some(self.me.name.clone()) } else { told() } }
     }
 
     /// What it keeps about itself.
@@ -505,7 +512,14 @@ impl Core {
 
     /// What this node offers, as others are told.
     pub(crate) fn facts(&self) -> NodeFacts {
+        let leases = self.leases.iter().flat_map(|(_, leases)| leases);
+        let mut holders = self.holders(leases, |service| self.records.get(&service).cloned());
+        if let Some((beyond, _)) = holders.iter().nth(MOST_HOLDERS) {
+            let beyond = beyond.clone();
+            holders.split_off(&beyond);
+        }
         NodeFacts {
+            name: Some(self.me.name.clone()),
             capabilities: self.capabilities().cloned().collect(),
             engines: self.engines.clone(),
             held: self
@@ -514,7 +528,23 @@ impl Core {
                 .filter(|(_, amount)| **amount > 0)
                 .map(|(of, n)| (of.clone(), *n))
                 .collect(),
+            holders,
         }
+    }
+
+    /// Who has what one instance alone can have, by its leases.
+    pub(crate) fn holders<'l>(
+        &self,
+        leases: impl Iterator<Item = &'l Lease>,
+        record: impl Fn(ServiceId) -> Option<Arc<ServiceRecord>>,
+    ) -> BTreeMap<CapId, Holder> {
+        let amounts = self.capabilities().filter(|it| matches!(it.supply, Supply::Amount(_)));
+        let amounts: BTreeSet<&CapId> = amounts.map(|it| &it.id).collect();
+        let holder = |lease: &Lease| {
+            let service = record(lease.holder.service)?.name.clone();
+            Some((lease.of.clone(), Holder { service, image: lease.holder.slot.image.clone() }))
+        };
+        leases.filter(|lease| !amounts.contains(&lease.of)).filter_map(holder).collect()
     }
 
     pub(crate) fn offered(&self) -> Vec<&Capability> {

@@ -35,7 +35,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::capability::{Capability, Lease, MAX_OFFERS, Named};
-use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
+use crate::id::{Called, EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
 use crate::instance::{Instance, Observed};
 use crate::membership::{Peer, Standing, Watch};
 use crate::mutant::{self, Mutant};
@@ -194,17 +194,17 @@ pub enum Refusal {
     #[error("no service has the id {0}")]
     Unknown(ServiceId),
     /// Another node answers for it: in an epoch only the owner writes.
-    #[error("the service {0} is owned by node {1}; ask there")]
-    Elsewhere(ServiceId, NodeId),
+    #[error("the service {0} is owned by {1}; ask there")]
+    Elsewhere(ServiceId, Called),
     /// It is on its way to another owner.
-    #[error("the service {0} is being handed over to node {1}; ask again in a moment")]
-    HandedOver(ServiceId, NodeId),
+    #[error("the service {0} is being handed over to {1}; ask again in a moment")]
+    HandedOver(ServiceId, Called),
     /// A node that lives is not given up.
-    #[error("node {0} is heard; switch it off first, or drain it")]
-    Heard(NodeId),
+    #[error("{0} is heard; switch it off first, or drain it")]
+    Heard(Called),
     /// Nobody is forgotten who was never there, and nobody forgets itself.
-    #[error("node {0} is no other node of this cluster")]
-    NoSuchNode(NodeId),
+    #[error("{0} is no other node of this cluster")]
+    NoSuchNode(Called),
     /// Ids are never reused.
     #[error("the service {0} was deleted; ids are never reused")]
     Deleted(ServiceId),

@@ -82,7 +82,7 @@ fn open_epoch(draft: &mut Draft<'_>, before: &ServiceRecord, why: &str) {
     record.unproven = !record.is_absent() && !mutant::is(Mutant::TrustEpoch);
     record.holders.retain(|node| *node != draft.me());
     record.holders.insert(0, draft.me());
-    draft.tell(record.id, None, EventKind::TakenOver, format!("node {} {why}", draft.me()));
+    draft.tell(record.id, None, EventKind::TakenOver, format!("{} {why}", draft.called(draft.me())));
     publish(draft, record, Durability::Power);
     tend_whole(draft, before.id);
 }
@@ -113,7 +113,7 @@ fn name_heir(draft: &mut Draft<'_>, record: &ServiceRecord) {
     let Some(heir) = heir.filter(|heir| record.heir != Some(*heir)) else { return };
     let mut record = record.clone();
     record.heir = Some(heir);
-    draft.tell(record.id, None, EventKind::HandedOver, format!("offered to node {heir}"));
+    draft.tell(record.id, None, EventKind::HandedOver, format!("offered to {}", draft.called(heir)));
     publish(draft, record, Durability::Power);
 }
 

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use motey_core::capability::{CapId, Capability, Scalar, Supply};
-use motey_core::id::EngineName;
+use motey_core::id::{EngineName, NodeName};
 use motey_core::step::Input;
 use motey_core::{Core, Tuning};
 use motey_plugin_host::{Places, PluginManager, State, Trust};
@@ -136,7 +136,7 @@ impl Parts {
         let link = Arc::new(Link::new(id, identity.cluster.clone(), reserved, Arc::clone(&inbox)));
         let plugins = Arc::new(plugin_manager(config, &identity, &link)?);
         let node = Node::new(Shared {
-            core: RwLock::new(core(config, id, loaded)),
+            core: RwLock::new(core(config, id, &identity.name, loaded)),
             engines: Engines::new(plugins, Arc::clone(&link)),
             identity,
             inbox,
@@ -161,8 +161,8 @@ impl Parts {
     }
 }
 
-fn core(config: &Config, node: motey_core::id::NodeId, loaded: Loaded) -> Core {
-    let me = motey_core::Identity { node, incarnation: loaded.incarnation };
+fn core(config: &Config, node: motey_core::id::NodeId, name: &NodeName, loaded: Loaded) -> Core {
+    let me = motey_core::Identity { node, name: name.clone(), incarnation: loaded.incarnation };
     let delay = u64::try_from(config.node.restart_delay.0.as_millis()).unwrap_or(u64::MAX);
     let tuning =
         Tuning { restart_attempts: config.node.restart_attempts, restart_delay: delay, ..Tuning::default() };

@@ -109,7 +109,12 @@ fn facts(random: &mut Random) -> NodeFacts {
     }
     let up = Engine::Up { features: ["command".to_owned()].into() };
     let engines = [("process".parse().expect("a name"), up.clone()), ("docker".parse().expect("a name"), up)];
-    NodeFacts { held: held(&capabilities, random), capabilities, engines: engines.into() }
+    NodeFacts {
+        held: held(&capabilities, random),
+        capabilities,
+        engines: engines.into(),
+        ..NodeFacts::default()
+    }
 }
 
 fn capability(name: String, kind: &str, supply: Supply, props: BTreeMap<String, Scalar>) -> Capability {

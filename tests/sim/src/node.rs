@@ -11,7 +11,7 @@ use motey_core::record::Incarnation;
 use motey_core::step::{AskId, Effect, Input, Txn};
 use motey_core::{Core, Identity, Tuning};
 
-use crate::blueprint::{PODMAN, PROCESS, dongle, engine_name, memory, node_id};
+use crate::blueprint::{PODMAN, PROCESS, dongle, engine_name, memory, node_id, node_name};
 use crate::clock::Clock;
 use crate::dice::{Dice, mix};
 use crate::disk::Disk;
@@ -142,7 +142,8 @@ impl Node {
         let life = self.lives;
         let nonce = u32::try_from(mix(&[seed, 4, self.number as u64, life]) >> 32).unwrap_or(0);
         let count = self.disk.next_count();
-        let me = Identity { node: self.id, incarnation: Incarnation { count, nonce } };
+        let name = node_name(self.number).parse().expect("a name");
+        let me = Identity { node: self.id, name, incarnation: Incarnation { count, nonce } };
         let core = wire::core(me, self.tuning, &self.disk.now);
         let (inbox, supply) = (VecDeque::new(), BTreeMap::new());
         self.process =

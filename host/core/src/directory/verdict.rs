@@ -3,8 +3,8 @@
 use super::Directory;
 use super::choice::Ask;
 use super::entry::Entry;
-use crate::id::NodeId;
-use crate::needs::{Offer, Search, Taken, unmet};
+use crate::id::{Called, NodeId};
+use crate::needs::{Host, Offer, Search, Taken, unmet};
 use crate::placement::engine_for;
 use crate::reason::{Code, Reason};
 
@@ -21,12 +21,9 @@ pub struct Verdict {
 }
 
 impl Directory {
-    /// A verdict on every node, in the order of their ids; `called` is what people call a node.
-    pub fn verdicts(&self, ask: &Ask<'_>, called: impl Fn(NodeId) -> String) -> Vec<Verdict> {
-        let verdict = |entry: &Entry| {
-            let unmet = why_not(entry, ask, &called(entry.node));
-            Verdict { node: entry.node, unmet }
-        };
+    /// A verdict on every node, in the order of their ids.
+    pub fn verdicts(&self, ask: &Ask<'_>, called: impl Fn(NodeId) -> Called) -> Vec<Verdict> {
+        let verdict = |entry: &Entry| Verdict { node: entry.node, unmet: why_not(entry, ask, &called) };
         self.nodes.iter().map(verdict).collect()
     }
 }
@@ -45,25 +42,27 @@ pub fn summary(verdicts: &[Verdict]) -> Vec<Reason> {
     said
 }
 
-fn why_not(entry: &Entry, ask: &Ask<'_>, who: &str) -> Vec<Reason> {
+fn why_not(entry: &Entry, ask: &Ask<'_>, called: impl Fn(NodeId) -> Called) -> Vec<Reason> {
     if let Some(only) = ask.only.filter(|only| *only != entry.node) {
-        return vec![Reason::new(Code::WaitingAdmission, format!("it has to run on the node {only}"))];
+        let text = format!("it has to run on {}", called(only));
+        return vec![Reason::new(Code::WaitingAdmission, text)];
     }
     let mut reasons: Vec<Reason> = entry.closed.iter().chain(ask.refused.get(&entry.node)).cloned().collect();
     let engines = ask.images.iter().map(|image| engine_for(image, &entry.facts.engines));
     reasons.extend(engines.filter_map(Result::err));
-    reasons.extend(needs(entry, ask, who));
+    let host = Host { called: called(entry.node), holder: &|of| entry.facts.holders.get(of) };
+    reasons.extend(needs(entry, ask, &host));
     reasons.sort();
     reasons.dedup();
     reasons
 }
 
-fn needs(entry: &Entry, ask: &Ask<'_>, who: &str) -> Vec<Reason> {
+fn needs(entry: &Entry, ask: &Ask<'_>, host: &Host<'_>) -> Vec<Reason> {
     let capabilities: Vec<_> = entry.facts.capabilities.iter().collect();
     let held = used(entry, ask);
     let offer = Offer { capabilities: &capabilities, held: &held, credit: &Taken::new() };
     let lists: Vec<_> = ask.images.iter().map(|image| image.need.goals()).collect();
-    if Search::default().fits(&lists, &offer) { Vec::new() } else { unmet(&lists, &offer, who) }
+    if Search::default().fits(&lists, &offer) { Vec::new() } else { unmet(&lists, &offer, host) }
 }
 
 /// What is used there as the asker sees it: what he holds is free, what he gave away since is not.

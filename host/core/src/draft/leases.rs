@@ -5,6 +5,7 @@ use crate::capability::{CapId, Lease};
 use crate::id::{NodeId, ServiceId};
 use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
+use crate::peer::Holder;
 use crate::record::{InstanceKey, SlotId};
 use crate::step::Durability;
 
@@ -30,6 +31,16 @@ impl Draft<'_> {
         let mut held = Taken::new();
         leases.for_each(|lease| *held.entry(lease.of.clone()).or_default() += lease.amount);
         held
+    }
+
+    /// Who has, on this node, what one instance alone can have.
+    pub fn holder(&self, of: &CapId) -> Option<&Holder> {
+        let holders = self.holders.get_or_init(|| {
+            let committed = self.core.leases.iter().filter(|(key, _)| !self.freed.contains(key));
+            let leases = committed.map(|(_, leases)| leases).chain(self.taken.iter().map(|(_, it)| it));
+            self.core.holders(leases.flatten(), |service| self.record(service))
+        });
+        holders.get(of)
     }
 
     pub fn has_leases(&self, key: &InstanceKey) -> bool {
@@ -62,6 +73,7 @@ impl Draft<'_> {
             return;
         }
         self.durability = Durability::Power;
+        self.holders.take();
         if let Some(held) = self.held.get_mut() {
             leases.iter().for_each(|lease| *held.entry(lease.of.clone()).or_default() += lease.amount);
         }
@@ -72,6 +84,7 @@ impl Draft<'_> {
         if mutant::is(Mutant::KeepLeases) {
             return;
         }
+        self.holders.take();
         let drafted = self.taken.remove(key);
         let committed = self.core.leases.get(key).filter(|_| !self.freed.contains(key));
         let leases = drafted.iter().chain(committed).flatten();

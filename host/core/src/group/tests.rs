@@ -5,9 +5,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::*;
-use crate::id::{EngineName, ServiceId, ServiceName};
+use crate::id::{EngineName, Millis, NodeName, ServiceId, ServiceName};
 use crate::record::{Assignment, Desired, Fence, RevisionOrder, Stamp};
+use crate::restart::Tuning;
 use crate::spec::{Format, ImageSpec, Need, Neighbours, Params, Replicas, Restart, Run, Source};
+use crate::state::{Core, Identity, Stored};
 
 fn key(text: &str) -> ImageKey {
     text.parse().expect("an image key")
@@ -77,6 +79,14 @@ fn placed(mut record: ServiceRecord, slots: &[(&str, u128)]) -> ServiceRecord {
     record
 }
 
+/// What is asked of a node that knows no other.
+fn bounds(record: &ServiceRecord, unit: &[SlotId]) -> Result<Bounds, Reason> {
+    let name = NodeName::new("fog-1").expect("a name");
+    let me = Identity { node: node(1), name, incarnation: Fence::LEAST.writer };
+    let core = Core::new(me, Tuning::default(), Stored::default());
+    super::bounds(&Draft::new(&core, Millis(0)), record, unit)
+}
+
 fn told(record: &ServiceRecord) -> Vec<String> {
     let unit = |unit: &Vec<SlotId>| unit.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     units(&record.revision).iter().map(unit).collect()
@@ -111,11 +121,11 @@ fn a_unit_goes_where_the_first_of_it_is_and_not_where_others_keep_it_away() {
     let record = placed(record(&images), &[("web-0", 1), ("batch-0", 2)]);
     let units = units(&record.revision);
     let why = |text: &str| Reason::new(Code::WaitingAdmission, text);
-    let away = [(node(2), why("log keeps apart from batch-0, which is there"))];
+    let away = [(node(2), why("log keeps apart from batch-0, which is on 00000000"))];
     let first = Bounds { only: Some(node(1)), apart: away.clone().into() };
     assert_eq!(bounds(&record, &units[0]), Ok(first));
     let [away] = away;
-    let both = [(node(1), why("web keeps apart from web-0, which is there")), away];
+    let both = [(node(1), why("web keeps apart from web-0, which is on fog-1")), away];
     assert_eq!(bounds(&record, &units[1]), Ok(Bounds { only: None, apart: both.into() }));
     let last = bounds(&placed(record, &[("log-1", 3)]), &units[2]);
     assert_eq!(last.expect("possible").apart.into_keys().collect::<Vec<_>>(), [node(3)]);

@@ -3,25 +3,25 @@
 use super::plan::{Goal, Want};
 use super::search::{Stock, exists};
 use super::test::{Value, holds, property};
-use super::{Offer, Taken, amount_in};
+use super::{Host, Offer, Taken, amount_in};
 use crate::capability::{CapId, Capability, Supply, amount_text};
 use crate::spec::{Literal, Requirement, Take, Test};
 
-/// Every goal that is not met, in words. `who` is what the node is called.
-pub(crate) fn unmet(lists: &[&[Goal]], offer: &Offer<'_>, who: &str) -> Vec<String> {
-    let mut walk = Walk { offer, who, taken: Taken::new(), unmet: Vec::new() };
+/// Every goal that is not met, in words.
+pub(crate) fn unmet(lists: &[&[Goal]], offer: &Offer<'_>, host: &Host<'_>) -> Vec<String> {
+    let mut walk = Walk { offer, host, taken: Taken::new(), unmet: Vec::new() };
     lists.iter().for_each(|goals| walk.all(goals));
     walk.unmet
 }
 
-struct Walk<'o, 'a> {
+struct Walk<'o, 'a, 'h> {
     offer: &'o Offer<'a>,
-    who: &'o str,
+    host: &'o Host<'h>,
     taken: Taken,
     unmet: Vec<String>,
 }
 
-impl Walk<'_, '_> {
+impl Walk<'_, '_, '_> {
     fn all(&mut self, goals: &[Goal]) {
         goals.iter().for_each(|goal| self.one(goal));
     }
@@ -45,7 +45,7 @@ impl Walk<'_, '_> {
         let mut why_not = Vec::new();
         for goals in lists {
             let mut trial =
-                Self { offer: self.offer, who: self.who, taken: self.taken.clone(), unmet: Vec::new() };
+                Self { offer: self.offer, host: self.host, taken: self.taken.clone(), unmet: Vec::new() };
             trial.all(goals);
             if trial.unmet.is_empty() {
                 self.taken = trial.taken;
@@ -87,7 +87,12 @@ impl Walk<'_, '_> {
             (Take::One, Supply::Shared | Supply::Amount(_)) => Ok(0),
             (Take::One, Supply::Exclusive) if used == 0 => Ok(1),
             (Take::One, Supply::Exclusive) => {
-                Err(WhyNot { has_all: true, text: format!("{name} is taken by another instance") })
+                let name = name.strip_prefix("port/").unwrap_or(name);
+                let text = match (self.host.holder)(&unit.id) {
+                    Some(holder) => format!("{}: {name} is held by {holder}", self.host.called),
+                    None => format!("{}: {name} is taken by another instance", self.host.called),
+                };
+                Err(WhyNot { has_all: true, text })
             }
             (Take::Amount(wanted), Supply::Amount(all)) if all.saturating_sub(used) >= wanted => Ok(wanted),
             (Take::Amount(wanted), Supply::Amount(all)) => {
@@ -106,8 +111,8 @@ impl Walk<'_, '_> {
     fn other(&self, unit: &Capability, prop: &str, test: &Test) -> String {
         let name = &unit.id.name;
         let found = match property(unit, prop) {
-            Some(value) => format!("{} has {}", self.who, shown(name, prop, test, value)),
-            None => format!("{} does not tell", self.who),
+            Some(value) => format!("{} has {}", self.host.called, shown(name, prop, test, value)),
+            None => format!("{} does not tell", self.host.called),
         };
         match prop {
             "size" | "is" => format!("{name}: {test} is wanted, {found}"),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::capability::{Scalar, Supply};
+use crate::id::NodeId;
 use crate::spec::{Comparison, Literal, Need, Requirement, Take, Test};
 
 fn capability(name: &str, unit: &str, supply: Supply) -> Capability {
@@ -15,6 +16,11 @@ fn with<const N: usize>(capability: Capability, props: [(&str, Scalar); N]) -> C
 
 fn text(text: &str) -> Scalar {
     Scalar::Text(text.into())
+}
+
+fn host() -> Host<'static> {
+    let name = "fog-1".parse().ok();
+    Host { called: Called { node: NodeId(uuid::Uuid::nil()), name }, holder: &|_| None }
 }
 
 fn has(name: &str, take: Take) -> Need {
@@ -47,7 +53,7 @@ fn told(need: Need, capabilities: &[Capability], held: &[(&Capability, u64)]) ->
     let held: Taken = held.iter().map(|(of, amount)| (of.id.clone(), *amount)).collect();
     let offer = Offer { capabilities: &capabilities, held: &held, credit: &Taken::new() };
     let unmet = |unmet: Vec<Reason>| unmet.into_iter().map(|reason| reason.text).collect();
-    satisfy(&need.into(), &offer).map_err(unmet)
+    satisfy(&need.into(), &offer, &host()).map_err(unmet)
 }
 
 fn taken<const N: usize>(units: [(&Capability, u64); N]) -> Result<Taken, Vec<String>> {
@@ -64,7 +70,7 @@ fn two_needs_of_one_kind_take_two_units() {
     let twice = Need::All(vec![name("zigbee"), name("zigbee")]);
     let both = [a.clone(), b.clone()];
     assert_eq!(told(twice.clone(), &both, &[]), taken([(&a, 1), (&b, 1)]));
-    assert_eq!(told(twice, &both, &[(&a, 1)]), refused(["zigbee is taken by another instance"]));
+    assert_eq!(told(twice, &both, &[(&a, 1)]), refused(["fog-1: zigbee is taken by another instance"]));
 }
 
 #[test]
@@ -79,7 +85,7 @@ fn whoever_has_another_choice_moves_over() {
     let any_two_and_b = Need::All(vec![yes("wide"), yes("night"), yes("wide")]);
     assert_eq!(told(any_two_and_b, &all, &[]), taken([(&all[0], 1), (&all[1], 1), (&all[2], 1)]));
     let three_wide = Need::All(vec![yes("wide"), yes("wide"), yes("wide")]);
-    assert_eq!(told(three_wide, &all, &[]), refused(["camera is taken by another instance"]));
+    assert_eq!(told(three_wide, &all, &[]), refused(["fog-1: camera is taken by another instance"]));
 }
 
 #[test]
@@ -92,8 +98,7 @@ fn an_earlier_choice_is_taken_back_when_it_leads_nowhere() {
     assert_eq!(told(both, &offered, &[]), taken([(&gpu, 1), (&npu, 1)]));
     let all = Need::All(vec![either.clone(), either.clone(), either.clone()]);
     assert!(told(all, &offered, &[]).is_err());
-    let why =
-        "none of 2 choices is met: gpu is taken by another instance, and nothing offers the capability npu";
+    let why = "none of 2 choices is met: fog-1: gpu is taken by another instance, and nothing offers the capability npu";
     assert_eq!(told(either, std::slice::from_ref(&gpu), &[(&gpu, 1)]), refused([why]));
     assert_eq!(told(Need::Any(vec![]), &offered, &[]), refused(["none of 0 choices is met: "]));
 }
@@ -155,29 +160,29 @@ fn properties_that_are_not_as_wanted_are_said_in_their_units() {
     for (need, why) in [
         (
             tested("memory", "size", compared(AtLeast, "512 MB", 512_000_000)),
-            "memory: 512 MB or more is wanted, this node has 256 MB",
+            "memory: 512 MB or more is wanted, fog-1 has 256 MB",
         ),
         (
             tested("camera", "width", compared(AtLeast, "1920", 1920)),
-            "camera: width 1920 or more is wanted, this node has 1280",
+            "camera: width 1920 or more is wanted, fog-1 has 1280",
         ),
         (
             tested("camera", "buffer", compared(Less, "1 MB", 1_000_000)),
-            "camera: buffer less than 1 MB is wanted, this node has 2.5 MB",
+            "camera: buffer less than 1 MB is wanted, fog-1 has 2.5 MB",
         ),
         (
             tested("camera", "vendor", compared(Different, "acme", None)),
-            "camera: vendor anything but acme is wanted, this node has acme",
+            "camera: vendor anything but acme is wanted, fog-1 has acme",
         ),
         (
             tested("camera", "colour", compared(Different, "acme", None)),
-            "camera: colour anything but acme is wanted, this node does not tell",
+            "camera: colour anything but acme is wanted, fog-1 does not tell",
         ),
         (
             tested("docker", "version", version(&[(AtLeast, "24"), (Less, "28")])),
-            "docker: version >= 24, < 28 is wanted, this node has 20.10.5",
+            "docker: version >= 24, < 28 is wanted, fog-1 has 20.10.5",
         ),
-        (tested("line", "is", compared(Equal, "7", 7)), "line: 7 is wanted, this node has 8"),
+        (tested("line", "is", compared(Equal, "7", 7)), "line: 7 is wanted, fog-1 has 8"),
         (not(tested("line", "is", compared(Equal, "8", 8))), "line (is 8) is there and must not be"),
         (has("camera", Take::Amount(3)), "camera has no amount"),
     ] {
@@ -226,11 +231,13 @@ fn a_port_is_taken_like_anything_else() {
     let twice = Need::All(vec![name("port/8080/tcp"), name("port/8081/tcp")]);
     let offer =
         |taken: &'static Taken| Offer { capabilities: &[], held: taken, credit: const { &Taken::new() } };
-    let taken = satisfy(&twice.into(), &offer(const { &Taken::new() })).expect("two ports");
+    let taken = satisfy(&twice.into(), &offer(const { &Taken::new() }), &host()).expect("two ports");
     assert_eq!(taken.get(&held), Some(&1));
     let taken: &'static Taken = Box::leak(Box::new(taken));
-    let unmet = satisfy(&name("port/8080/tcp").into(), &offer(taken)).expect_err("it is taken");
-    assert_eq!(unmet[0].text, "port/8080/tcp is taken by another instance");
+    let web = Holder { service: "cell-3".parse().expect("a name"), image: "web".parse().expect("a key") };
+    let host = Host { holder: &|of| (*of == held).then_some(&web), ..host() };
+    let unmet = satisfy(&name("port/8080/tcp").into(), &offer(taken), &host).expect_err("it is taken");
+    assert_eq!(unmet[0].text, "fog-1: 8080/tcp is held by cell-3/web");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::directory::{Ask, Choice, Crowd, Verdict, summary};
 use crate::draft::Draft;
 use crate::group::Bounds;
 use crate::id::{ImageKey, NodeId};
-use crate::needs::Taken;
+use crate::needs::{Host, Taken};
 use crate::placement::{Facts, examine};
 use crate::reason::{Code, Reason};
 use crate::record::{ServiceRecord, SlotId};
@@ -67,7 +67,8 @@ impl<'a> Market<'a> {
         if let Some(reason) = lot.iter().find_map(|it| draft.refusal(record.id, &it.slot, own.node)) {
             return Some(Err(vec![reason]));
         }
-        Some(examine(&images(lot), own, &credit(draft, record, lot, own.node)))
+        let host = Host { called: draft.called(own.node), holder: &|of| draft.holder(of) };
+        Some(examine(&images(lot), own, &credit(draft, record, lot, own.node), &host))
     }
 
     /// What slots take where they were placed is no longer there for the next.
@@ -108,14 +109,17 @@ impl<'a> Market<'a> {
     ) -> Vec<Verdict> {
         let unmet = match self.own_choice(draft, record, lot) {
             Some(Err(reasons)) => reasons,
-            Some(Ok(_)) => bounds.reasons(),
-            None => vec![Reason::new(Code::WaitingNode, CLOSED)],
+            Some(Ok(_)) => bounds.reasons(draft),
+            None => {
+                let text = format!("{} takes on nothing new: {CLOSED}", draft.called(draft.me()));
+                vec![Reason::new(Code::WaitingNode, text)]
+            }
         };
         let mut verdicts = vec![Verdict { node: draft.me(), unmet }];
         let terms = Terms::of(draft, record, lot, bounds, &self.crowds);
         let images = images(lot);
         let ask = terms.ask(&images, draft.given());
-        verdicts.extend(draft.core.directory.verdicts(&ask, |node| format!("node {node}")));
+        verdicts.extend(draft.core.directory.verdicts(&ask, |node| draft.called(node)));
         verdicts
     }
 }
@@ -140,7 +144,7 @@ fn credit(draft: &Draft<'_>, record: &ServiceRecord, lot: &[Placing], node: Node
     credit
 }
 
-const CLOSED: &str = "this node takes on nothing new: it is cordoned, drained or forgotten";
+const CLOSED: &str = "it is cordoned, drained or forgotten";
 
 /// What the directory is to know beyond the facts.
 struct Terms {

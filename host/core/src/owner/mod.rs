@@ -235,7 +235,8 @@ fn prove_revision(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         _ => None,
     });
     if let Some((slot, why)) = failed {
-        return revert(draft, record, &previous, &format!("{slot} did not come to run: {why}"));
+        let why = format!("{} did not come to run: {why}", draft.slot_called(&slot));
+        return revert(draft, record, &previous, &why);
     }
     let runs = |slot: &SlotId| {
         let assigned = record.slots.get(slot).filter(|assigned| assigned.from.is_none());
@@ -325,10 +326,10 @@ fn take_on(draft: &mut Draft<'_>, duty: Duty) -> Answer {
 /// A word of an operator about a node that is gone: also the permission for all that it owned or ran.
 fn forget(draft: &mut Draft<'_>, node: NodeId, forgotten: bool) -> Result<Answer, Refusal> {
     if node == draft.me() || !draft.core.membership.members.contains(&node) {
-        return Err(Refusal::NoSuchNode(node));
+        return Err(Refusal::NoSuchNode(draft.called(node)));
     }
     if forgotten && !draft.outlook().is_silent(node) {
-        return Err(Refusal::Heard(node));
+        return Err(Refusal::Heard(draft.called(node)));
     }
     draft.change_standing(|standing| {
         standing.forgotten.set(node, forgotten);
@@ -349,8 +350,10 @@ fn living(draft: &Draft<'_>, id: ServiceId) -> Result<ServiceRecord, Refusal> {
     let record = draft.record(id).ok_or(Refusal::Unknown(id))?;
     match record.heir {
         _ if record.is_absent() => Err(Refusal::Deleted(id)),
-        _ if record.stamp.owner != draft.me() => Err(Refusal::Elsewhere(id, record.stamp.owner)),
-        Some(heir) => Err(Refusal::HandedOver(id, heir)),
+        _ if record.stamp.owner != draft.me() => {
+            Err(Refusal::Elsewhere(id, draft.called(record.stamp.owner)))
+        }
+        Some(heir) => Err(Refusal::HandedOver(id, draft.called(heir))),
         None => Ok(ServiceRecord::clone(&record)),
     }
 }

@@ -123,7 +123,7 @@ fn choose(
     lot: &[Placing],
     market: &Market<'_>,
 ) -> Result<(Choice, bool), Option<Reason>> {
-    let mut bounds = bounds_of(record, unit)?;
+    let mut bounds = bounds_of(draft, record, unit)?;
     let choice = market.choose(draft, record, lot, &bounds).ok_or(None)?;
     if !draft.is_exclusive(choice.node, choice.taken.keys()) {
         return Ok((choice, false));
@@ -137,18 +137,21 @@ fn choose(
     }
     match bounds.only {
         Some(only) if only != choice.node => {
-            let text =
-                format!("it must not run twice, and an earlier instance of it is still on node {only}");
             let there = market.choose(draft, record, lot, &bounds);
-            Ok((there.ok_or_else(|| Some(Reason::new(Code::WaitingNode, text)))?, true))
+            let why = || {
+                let only = draft.called(only);
+                let text = format!("it must not run twice, and an earlier instance of it is still on {only}");
+                Some(Reason::new(Code::WaitingNode, text))
+            };
+            Ok((there.ok_or_else(why)?, true))
         }
         _ => Ok((choice, true)),
     }
 }
 
 /// What binds slots that belong together.
-fn bounds_of(record: &ServiceRecord, unit: &[SlotId]) -> Result<Bounds, Option<Reason>> {
-    if has_neighbours(record) { bounds(record, unit).map_err(Some) } else { Ok(Bounds::default()) }
+fn bounds_of(draft: &Draft<'_>, record: &ServiceRecord, unit: &[SlotId]) -> Result<Bounds, Option<Reason>> {
+    if has_neighbours(record) { bounds(draft, record, unit).map_err(Some) } else { Ok(Bounds::default()) }
 }
 
 fn assign(
@@ -160,7 +163,8 @@ fn assign(
     pinned: bool,
 ) {
     let fence = draft.draw_fence(record.stamp.epoch);
-    draft.tell(record.id, Some(&slot), EventKind::Assigned, format!("assigned to {engine} on {node}"));
+    let text = format!("assigned to {engine} on {}", draft.called(node));
+    draft.tell(record.id, Some(&slot), EventKind::Assigned, text);
     let revision = record.revision.since(&slot.image);
     record.slots.insert(slot, Assignment { node, engine, fence, revision, pinned, from: None });
 }
@@ -175,8 +179,8 @@ fn held_back(
 ) -> Result<Option<NodeId>, Option<Reason>> {
     if record.unproven {
         let known = draft.outlook().known.iter();
-        let missing = known.filter(|node| !confirms(draft, record, **node)).map(NodeId::to_string);
-        let missing = missing.collect::<Vec<_>>().join(", ");
+        let missing = known.filter(|node| !confirms(draft, record, **node));
+        let missing = missing.map(|node| draft.called(*node).to_string()).collect::<Vec<_>>().join(", ");
         let text = format!(
             "it must not run twice, and it may still run on {missing}: waits until heard or forgotten"
         );
@@ -242,7 +246,7 @@ pub(crate) fn why_waiting(
         }
         Err(Some(reason)) => Some(reason),
         Err(None) => {
-            let bounds = bounds_of(record, &unit).unwrap_or_default();
+            let bounds = bounds_of(draft, record, &unit).unwrap_or_default();
             Some(together(market.why_not(draft, record, &lot, &bounds)))
         }
     }
@@ -256,7 +260,7 @@ pub(crate) fn verdicts(
     market: &Market<'_>,
 ) -> Vec<Verdict> {
     let unit = waiting_unit(record, slot).unwrap_or_else(|| vec![slot.clone()]);
-    let bounds = bounds_of(record, &unit).unwrap_or_default();
+    let bounds = bounds_of(draft, record, &unit).unwrap_or_default();
     market.verdicts(draft, record, &lot(draft, record, &unit), &bounds)
 }
 

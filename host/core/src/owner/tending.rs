@@ -147,9 +147,9 @@ fn mind_node(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
     if !forgotten && !lost {
         return;
     }
-    let node = assigned.node;
     let why = if forgotten { "was forgotten" } else { "is silent" };
-    draft.tell(record.id, Some(slot), EventKind::NodeLost, format!("node {node} {why}"));
+    let text = format!("{} {why}", draft.called(assigned.node));
+    draft.tell(record.id, Some(slot), EventKind::NodeLost, text);
     fall_back(draft, record, slot);
 }
 
@@ -228,8 +228,9 @@ pub(super) fn end_move(record: &mut ServiceRecord, slot: &SlotId) {
 /// One slot of a service at a time. The successor first; what must not run twice stops first, and only when there is
 /// another node for it.
 fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, assigned: Assignment) {
+    let leaves = format!("leaves {}", draft.called(assigned.node));
     if let Place::On(_) = slot.place {
-        draft.tell(record.id, Some(slot), EventKind::Moved, format!("leaves node {}", assigned.node));
+        draft.tell(record.id, Some(slot), EventKind::Moved, leaves);
         return dismiss(record, slot);
     }
     let moves = record.slots.values().any(|assigned| assigned.from.is_some());
@@ -247,15 +248,11 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
     let pinned = draft.is_exclusive(choice.node, choice.taken.keys());
     let Some(to) = choice.engines.first().cloned() else { return };
     if assigned.pinned || pinned {
-        draft.tell(record.id, Some(slot), EventKind::Moved, format!("leaves node {}", assigned.node));
+        draft.tell(record.id, Some(slot), EventKind::Moved, leaves);
         return dismiss(record, slot);
     }
-    draft.tell(
-        record.id,
-        Some(slot),
-        EventKind::Moved,
-        format!("from node {} to {}", assigned.node, choice.node),
-    );
+    let text = format!("from {} to {}", draft.called(assigned.node), draft.called(choice.node));
+    draft.tell(record.id, Some(slot), EventKind::Moved, text);
     if mutant::is(Mutant::DropFrom) {
         dismiss(record, slot);
     }
@@ -283,7 +280,7 @@ fn move_unit_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
         Some(Placing { slot: slot.clone(), image })
     };
     let lot: Vec<Placing> = unit.iter().filter_map(placing).collect();
-    let Ok(bounds) = bounds(&without, &unit) else { return };
+    let Ok(bounds) = bounds(draft, &without, &unit) else { return };
     if market.choose(draft, &without, &lot, &bounds).is_none() {
         return;
     }
@@ -338,7 +335,8 @@ fn adopt(draft: &mut Draft<'_>, record: &mut ServiceRecord, extra: &Observed) {
     };
     let revision = record.revision.since(&slot.image);
     let Observed { node, engine, key, .. } = extra;
-    draft.tell(record.id, Some(slot), EventKind::Adopted, format!("runs on node {node} already"));
+    let text = format!("runs on {} already", draft.called(*node));
+    draft.tell(record.id, Some(slot), EventKind::Adopted, text);
     let (node, engine, fence) = (*node, engine.clone(), key.fence);
     record.slots.insert(slot.clone(), Assignment { node, engine, fence, revision, pinned, from: None });
 }

@@ -70,7 +70,7 @@ fn an_exclusive_capability_has_one_holder() {
     lab.rest();
     lab.check_rest();
     assert_eq!((lab.state(first), lab.state(second)), (State::Running, State::Initial));
-    assert_eq!(lab.said(second), "waiting.capability: dongle is taken by another instance");
+    assert_eq!(lab.said(second), "waiting.capability: fog-1: dongle is held by lab/web");
     lab.ask(Request::Delete(first));
     assert_eq!(lab.state(second), State::Initial, "not before its holder is seen gone");
     lab.rest();
@@ -181,5 +181,5 @@ fn what_waits_for_something_promised_to_another_slot_says_so() {
     assert_eq!(reason.as_deref(), Some(text));
     lab.rest();
     lab.check_rest();
-    assert_eq!(lab.said(id), "waiting.capability: degraded 1/2: dongle is taken by another instance");
+    assert_eq!(lab.said(id), "waiting.capability: degraded 1/2: fog-1: dongle is held by lab/web");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use motey_core::capability::{CapId, Capability, Supply};
-use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
+use motey_core::id::{Called, EngineName, ImageKey, NodeId, NodeName, ServiceId, ServiceName};
 use motey_core::spec::{Format, ImageSpec, Need, Replicas, Requirement, Restart, Source, Spec, Take};
 use motey_core::step::Request;
 use uuid::Uuid;
@@ -14,6 +14,16 @@ pub fn service(n: u128) -> ServiceId {
 
 pub fn node(n: u128) -> NodeId {
     NodeId(Uuid::from_u128(0xa000 + n))
+}
+
+/// What people call it: `fog-n`.
+pub fn name(node: NodeId) -> NodeName {
+    format!("fog-{}", node.0.as_u128() - 0xa000).parse().expect("a name")
+}
+
+/// As others know it.
+pub fn called(node: NodeId) -> Called {
+    Called { node, name: Some(name(node)) }
 }
 
 pub fn image_key(key: &str) -> ImageKey {

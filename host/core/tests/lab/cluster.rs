@@ -14,17 +14,17 @@ use motey_core::spec::{ImageSpec, Neighbours, Replicas, Restart};
 use motey_core::step::{Answer, Input, Refusal, Request};
 
 use crate::blueprint::{
-    capability, deploy, engine_name, image, node, restarts, service, spec, taking, times, with,
+    called, capability, deploy, engine_name, image, node, restarts, service, spec, taking, times, with,
 };
 use crate::disk::Disk;
 use crate::engine::{Verb, exited};
 use crate::node::Lab;
 
 /// More than a silent node is given, and more than anyone waits before it acts for others.
-const LONG: u64 = 60_000;
+pub const LONG: u64 = 60_000;
 
-struct Cluster {
-    labs: Vec<Lab>,
+pub struct Cluster {
+    pub labs: Vec<Lab>,
     /// Those that neither hear nor speak.
     cut: BTreeSet<NodeId>,
     letters: Vec<(NodeId, NodeId, Letter)>,
@@ -32,7 +32,7 @@ struct Cluster {
 
 impl Cluster {
     /// That many nodes that know each other; each is able to run anything that needs nothing.
-    fn of(count: u128) -> Self {
+    pub fn of(count: u128) -> Self {
         let labs: Vec<Lab> = (1..=count).map(|n| Lab::named(n, Tuning::default(), [])).collect();
         let mut cluster = Self { labs, cut: BTreeSet::new(), letters: Vec::new() };
         cluster.introduce();
@@ -46,7 +46,7 @@ impl Cluster {
     }
 
     /// Lets so many milliseconds pass on all nodes, with all that happens meanwhile.
-    fn pass(&mut self, span: u64) {
+    pub fn pass(&mut self, span: u64) {
         let until = self.labs[0].now.after(span);
         for _ in 0..100_000 {
             self.labs.iter_mut().filter(|lab| !lab.dead).for_each(Lab::settle);
@@ -80,7 +80,7 @@ impl Cluster {
         carried
     }
 
-    fn lab(&mut self, node: NodeId) -> &mut Lab {
+    pub fn lab(&mut self, node: NodeId) -> &mut Lab {
         self.labs.iter_mut().find(|lab| lab.me() == node).expect("a node of the cluster")
     }
 
@@ -205,7 +205,7 @@ fn old_and_repeated_letters_change_nothing() {
 #[test]
 fn in_an_epoch_only_the_owner_writes() {
     let (mut cluster, lent) = Cluster::lent(Restart::Always);
-    let refused = Some(Answer::Refused(Refusal::Elsewhere(lent, node(1))));
+    let refused = Some(Answer::Refused(Refusal::Elsewhere(lent, called(node(1)))));
     for request in [Request::Stop(lent), Request::Restart(lent)] {
         assert_eq!(cluster.lab(node(2)).ask(request), refused);
     }
@@ -302,10 +302,10 @@ fn a_pinned_slot_waits_for_its_node_or_for_the_operator() {
     cluster.pass(2 * LONG);
     assert_eq!(cluster.lab(other).live(id).len(), 0);
     let said = cluster.lab(node(1)).said(id);
-    assert!(said.starts_with(&format!("waiting.node: node {gone} is silent")), "{said}");
+    assert!(said.starts_with(&format!("waiting.node: {} is silent", called(gone))), "{said}");
     assert_eq!(cluster.lab(node(1)).state(id), State::Instantiating);
     let refused = cluster.lab(node(1)).ask(Request::Forget { node: other, forgotten: true });
-    assert_eq!(refused, Some(Answer::Refused(Refusal::Heard(other))));
+    assert_eq!(refused, Some(Answer::Refused(Refusal::Heard(called(other)))));
     cluster.lab(node(1)).ask(Request::Forget { node: gone, forgotten: true });
     cluster.pass(LONG);
     assert_eq!(cluster.lab(other).live(id).len(), 1);
@@ -365,7 +365,7 @@ fn two_nodes_with_one_id_say_so_and_decide_nothing() {
     cluster.pass(6_000);
     cluster.lab(node(1)).exits(id, "web-0", 1);
     cluster.pass(6_000);
-    assert!(cluster.lab(node(1)).said(id).contains("two nodes have this node's id"));
+    assert!(cluster.lab(node(1)).said(id).contains("fog-1 has a twin with the same id"));
     cluster.pass(3 * LONG);
     assert_eq!(cluster.running(id), [1, 0, 0]);
 }

@@ -166,7 +166,7 @@ fn its_journal_tells_the_story() {
     let story: Vec<String> = lab.disk.journal.iter().map(line).collect();
     insta::assert_snapshot!(story.join("\n"), @r"
     deployed: deployed as lab
-    assigned web-0: assigned to process on 00000000-0000-0000-0000-00000000a001
+    assigned web-0: assigned to process on fog-1
     call-failed web-0: start failed: Failed
     started web-0: runs on process
     exited web-0: exited with code 3

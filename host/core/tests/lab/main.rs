@@ -14,5 +14,6 @@ mod engines;
 mod exits;
 mod full;
 mod life;
+mod names;
 mod offers;
 mod random;

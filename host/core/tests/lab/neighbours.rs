@@ -24,7 +24,7 @@ fn images_that_keep_apart_are_not_on_one_node() {
     let states: Vec<State> = status.images.iter().map(|image| image.state).collect();
     assert_eq!(states, [State::Running, State::Initial]);
     let why = status.images[1].reason.as_ref().map(|reason| reason.text.as_str());
-    assert_eq!(why, Some("batch keeps apart from web-0, which is there"));
+    assert_eq!(why, Some("batch keeps apart from web-0, which is on fog-1"));
     lab.ask(Request::Scale { id: service(1), image: image_key("web"), count: 0 });
     lab.rest();
     assert_eq!(lab.status(service(1)).images[1].running, 1, "the place is its own now");

@@ -12,7 +12,7 @@ use motey_core::record::{Desired, Incarnation, InstanceKey, ServiceRecord, SlotI
 use motey_core::step::{Answer, AskId, Call, Effect, EngineErrorKind, EngineState, Input, Request};
 use motey_core::{Core, Identity, Tuning};
 
-use crate::blueprint::{engine_name, node};
+use crate::blueprint::{engine_name, name, node};
 use crate::disk::Disk;
 use crate::engine::{Engine, error, is_live};
 
@@ -450,5 +450,6 @@ impl Lab {
 
 fn identity(node: NodeId, life: u64) -> Identity {
     let nonce = u32::try_from(life).expect("few lives") * 7;
-    Identity { node, incarnation: Incarnation { count: life, nonce } }
+    let incarnation = Incarnation { count: life, nonce };
+    Identity { node, name: name(node), incarnation }
 }

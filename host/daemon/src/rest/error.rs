@@ -187,7 +187,7 @@ impl Problem {
     /// The node that answers for the service instead, now or soon.
     fn owner(&self) -> Option<NodeId> {
         match self {
-            Self::Refused(Refusal::Elsewhere(_, owner) | Refusal::HandedOver(_, owner)) => Some(*owner),
+            Self::Refused(Refusal::Elsewhere(_, owner) | Refusal::HandedOver(_, owner)) => Some(owner.node),
             _ => None,
         }
     }
@@ -339,22 +339,24 @@ impl Turned {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use motey_core::id::{Called, NodeName};
     use uuid::Uuid;
 
     /// No node stands in a cluster yet, so that these cannot be had by asking.
     #[test]
     fn what_another_node_has_to_do_with_is_told_with_that_node() {
         let (service, other) = (ServiceId(Uuid::from_u128(7)), NodeId(Uuid::from_u128(2)));
+        let called = || Called { node: other, name: NodeName::new("fog-2").ok() };
         for (refusal, status, name, owner, again) in [
-            (Refusal::Elsewhere(service, other), 409, "elsewhere", Some(other), false),
-            (Refusal::HandedOver(service, other), 503, "handed-over", Some(other), true),
-            (Refusal::Heard(other), 409, "heard", None, false),
-            (Refusal::NoSuchNode(other), 404, "unknown-node", None, false),
+            (Refusal::Elsewhere(service, called()), 409, "elsewhere", Some(other), false),
+            (Refusal::HandedOver(service, called()), 503, "handed-over", Some(other), true),
+            (Refusal::Heard(called()), 409, "heard", None, false),
+            (Refusal::NoSuchNode(called()), 404, "unknown-node", None, false),
         ] {
             let problem = Problem::Refused(refusal);
             let (given, kind, _) = problem.class();
             assert_eq!((given.as_u16(), kind, problem.owner()), (status, name, owner));
-            assert!(problem.to_string().contains(&other.to_string()), "{problem}");
+            assert!(problem.to_string().contains("fog-2"), "{problem}");
             let response = problem.into_response("/v1/x");
             assert_eq!(response.headers().contains_key(RETRY_AFTER), again, "{name}");
         }

@@ -80,21 +80,11 @@ pub(super) async fn tell(id: String, call: Call) -> Outcome {
     let read = api.apart.journal.run(move || node.history(Some(id), Span::Newest, MOST_EVENTS)).await?;
     let mut entries = read.map_err(|error| Problem::Journal(chain(&error)))?;
     entries.reverse();
-    api.name_nodes(&mut entries);
     let handle = api.handle(id, record.name.as_str());
     Ok(error::ok(&Why::new(&record, &status, entries, &handle)))
 }
 
 impl Api {
-    /// People know nodes by their names.
-    fn name_nodes(&self, entries: &mut [Entry]) {
-        let own = self.node.identity();
-        let id = own.id.to_string();
-        for entry in entries.iter_mut().filter(|entry| entry.text.contains(&id)) {
-            entry.text = entry.text.replace(&id, own.name.as_str());
-        }
-    }
-
     /// What a person types for the service: its name, where a shell takes it and no other service has it.
     fn handle(&self, id: ServiceId, name: &str) -> String {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::world::{self, Knowledge, node};
+use super::world::{self, Knowledge, called, node};
 use crate::capability::{CapId, Capability, Supply};
 use crate::directory::{Ask, Choice, Directory, NodeFacts};
 use crate::id::NodeId;
-use crate::needs::{Needs, Offer, Taken, all_hold, satisfy};
+use crate::needs::{Host, Needs, Offer, Taken, all_hold, satisfy};
 use crate::reason::{Code, Reason};
 use crate::spec::{ImageSpec, Need, Requirement, Take};
 use crate::state::Engine;
@@ -37,8 +37,9 @@ proptest! {
     ) {
         let capabilities: Vec<&Capability> = facts.capabilities.iter().collect();
         let offer = Offer { capabilities: &capabilities, held: &facts.held, credit: &Taken::new() };
+        let host = Host { called: called(node(1)), holder: &|_| None };
         let ways = ways(&[&need], &facts.capabilities, &facts.held);
-        match satisfy(&Needs::from(need), &offer) {
+        match satisfy(&Needs::from(need), &offer, &host) {
             Ok(taken) => prop_assert!(ways.contains(&taken), "{:?} is none of {:?}", taken, ways),
             Err(unmet) => prop_assert!(ways.is_empty() && !unmet.is_empty(), "{:?} but {:?}", unmet, ways),
         }
@@ -142,7 +143,7 @@ impl<'a> Trial<'a> {
             .map(|node| (*node, self.ways_on(*node)))
             .filter(|(_, ways)| !ways.is_empty())
             .collect();
-        let verdicts = directory.verdicts(&self.ask(), |node| node.to_string());
+        let verdicts = directory.verdicts(&self.ask(), called);
         let fit: BTreeSet<NodeId> =
             verdicts.iter().filter(|it| it.unmet.is_empty()).map(|it| it.node).collect();
         prop_assert_eq!(&fit, &fitting.keys().copied().collect());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::world::{image, node};
+use super::world::{called, image, node};
 use crate::capability::{CapId, Capability, Supply};
 use crate::directory::{Ask, Choice, Crowd, Directory, NodeFacts, NoneFits, summary};
 use crate::id::NodeId;
@@ -24,6 +24,7 @@ fn memory(all: u64, held: u64) -> NodeFacts {
         capabilities: vec![unit],
         engines: [("process".parse().expect("a name"), engine)].into(),
         held: [(id, held)].into(),
+        ..NodeFacts::default()
     }
 }
 
@@ -98,7 +99,7 @@ fn every_node_is_judged_in_words() {
     let mut directory = directory([memory(100, 0), memory(100, 90), memory(100, 0), memory(10, 0)]);
     directory.close(node(3), Some(Reason::new(Code::WaitingAdmission, "it is cordoned")));
     let image = image(taking(20), &["docker"]);
-    let verdicts = directory.verdicts(&Ask::new(&[&image]), |node| format!("fog-{}", node.0.as_u128()));
+    let verdicts = directory.verdicts(&Ask::new(&[&image]), called);
     let told: Vec<Vec<&str>> =
         verdicts.iter().map(|it| it.unmet.iter().map(|reason| reason.text.as_str()).collect()).collect();
     let engine = "the engine docker is not here";
@@ -118,7 +119,7 @@ fn of_all_that_is_missing_the_least_is_said_once() {
     let directory = directory((0..50).map(|n| memory(100, if n < 2 { 0 } else { 95 })));
     let both = |name| Need::All(vec![taking(10), Need::Has(Requirement::named(name))]);
     let ask = |name| {
-        let verdicts = directory.verdicts(&Ask::new(&[&image(both(name), &[])]), |node| node.to_string());
+        let verdicts = directory.verdicts(&Ask::new(&[&image(both(name), &[])]), called);
         summary(&verdicts).into_iter().map(|reason| reason.text).collect::<Vec<_>>()
     };
     assert_eq!(ask("zigbee"), ["nothing offers the capability zigbee"]);

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::capability::{CapId, Capability, Scalar, Supply};
 use crate::directory::Crowd;
-use crate::id::NodeId;
+use crate::id::{Called, NodeId};
 use crate::needs::Taken;
 use crate::peer::NodeFacts;
 use crate::spec::{Comparison, ImageSpec, Literal, Need, Requirement, Take, Test};
@@ -20,6 +20,10 @@ pub const PORT: &str = "port/80/tcp";
 
 pub fn node(n: u128) -> NodeId {
     NodeId(Uuid::from_u128(n))
+}
+
+pub fn called(node: NodeId) -> Called {
+    Called { node, name: None }
 }
 
 pub fn port() -> Capability {
@@ -63,7 +67,7 @@ pub fn facts() -> impl Strategy<Value = NodeFacts> {
             _ => Engine::Up { features: Default::default() },
         };
         let engines = engines.into_iter().map(|name| (name.parse().expect("a name"), engine(name)));
-        NodeFacts { engines: engines.collect(), capabilities, held }
+        NodeFacts { engines: engines.collect(), capabilities, held, ..NodeFacts::default() }
     })
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use motey_core::id::NodeId;
+use motey_core::id::{NodeId, NodeName};
 use motey_core::step::{EngineState, Input};
 use motey_core::{Core, Tuning};
 use motey_plugin_host::{Places, PluginManager, Trust};
@@ -120,18 +120,14 @@ pub(super) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 fn node(database: PathBuf) -> (Node, Arc<Inbox>, JoinHandle<()>) {
     let (store, loaded) = SqliteStore::open(&database, 7, || 1_764_000_000_000).expect("a store");
-    let me = motey_core::Identity { node: NODE, incarnation: loaded.incarnation };
+    let name: NodeName = "cell-7".parse().expect("a name");
+    let me = motey_core::Identity { node: NODE, name: name.clone(), incarnation: loaded.incarnation };
     let inbox = Arc::new(Inbox::default());
     let link = Arc::new(Link::new(NODE, "motey".into(), BTreeMap::new(), Arc::clone(&inbox)));
     let places = Places { directories: Vec::new(), disabled: Vec::new(), trust: Trust::Any };
     let plugins = PluginManager::new(places, HostInfo::default(), BTreeMap::new(), Arc::clone(&link) as _);
-    let identity = Identity {
-        id: NODE,
-        name: "cell-7".parse().expect("a name"),
-        cluster: "motey".into(),
-        version: "0.1.0",
-        started: 1_764_000_000_000,
-    };
+    let identity =
+        Identity { id: NODE, name, cluster: "motey".into(), version: "0.1.0", started: 1_764_000_000_000 };
     let node = Node::new(Shared {
         identity,
         core: RwLock::new(Core::new(me, Tuning::default(), loaded.stored)),
