@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use motey_core::id::{EngineName, ImageKey, ServiceName};
 use motey_core::spec::{
-    ImageSpec, MAX_REPLICAS, MAX_SLOTS, Need, Neighbours, Params, Replicas, Restart, Run,
+    ImageSpec, MAX_REPLICAS, MAX_SLOTS, Need, Neighbours, OnLoss, Params, Replicas, Restart, Run,
 };
 
 use crate::diagnostic::DiagnosticKind as Kind;
@@ -27,6 +27,8 @@ const RESTARTS: &[(&str, Restart)] =
     &[("always", Restart::Always), ("on-failure", Restart::OnFailure), ("never", Restart::Never)];
 
 const RUNS: &[(&str, Run)] = &[("service", Run::Service), ("job", Run::Job)];
+
+const LOSSES: &[(&str, OnLoss)] = &[("keep", OnLoss::Keep), ("stop", OnLoss::Stop), ("move", OnLoss::Move)];
 
 /// As `replicas`, what has a slot on every node.
 const EVERY_NODE: &str = "every-node";
@@ -73,6 +75,7 @@ struct Draft<'n> {
     params: Params,
     run: Run,
     restart: Restart,
+    on_loss: OnLoss,
     mentions: Mentions<'n>,
 }
 
@@ -120,7 +123,7 @@ fn slots_of(replicas: Replicas) -> usize {
 }
 
 fn finished<'n>(draft: Draft<'n>, keys: &mut Keys) -> Option<(ImageSpec, Mentions<'n>)> {
-    let Draft { key, base, image, engines, replicas, need, params, run, restart, mentions } = draft;
+    let Draft { key, base, image, engines, replicas, need, params, run, restart, on_loss, mentions } = draft;
     let key = match key {
         Some(key) => key,
         None => keys.derive(&base)?,
@@ -135,6 +138,7 @@ fn finished<'n>(draft: Draft<'n>, keys: &mut Keys) -> Option<(ImageSpec, Mention
         run,
         after: Vec::new(),
         restart,
+        on_loss,
         neighbours: Neighbours::default(),
     };
     Some((spec, mentions))
@@ -155,6 +159,7 @@ fn image<'n>(
     let replicas = fields.get("replicas").map_or(Some(Replicas::Count(1)), |at| replicas(at, report));
     let need = fields.get("capabilities").map_or(Some(Need::nothing()), |at| need::read(at, report));
     let life = life(&fields, report);
+    let on_loss = fields.get("on_capability_loss").map(|at| report.choice(at, LOSSES));
     let neighbours = neighbours::read(&fields, report);
     let firsts = order::read(&fields, report);
     let parameters = match fields.get("parameters") {
@@ -164,6 +169,7 @@ fn image<'n>(
     let (image, key, parameters) = (image?, key?, parameters?);
     let base = key::base(parameters.container_name.as_deref().unwrap_or(&image));
     let (engines, replicas, need, (run, restart)) = (engines?, replicas?, need?, life?);
+    let on_loss = on_loss.unwrap_or_else(|| Some(usual_on_loss(replicas)))?;
     let mentions = Mentions { neighbours: neighbours?, firsts: firsts? };
     Some(Draft {
         key,
@@ -175,8 +181,17 @@ fn image<'n>(
         params: parameters.params,
         run,
         restart,
+        on_loss,
         mentions,
     })
+}
+
+/// What has a slot on every node that fits has none on one that fits no more.
+fn usual_on_loss(replicas: Replicas) -> OnLoss {
+    match replicas {
+        Replicas::Count(_) => OnLoss::Keep,
+        Replicas::EveryNode => OnLoss::Move,
+    }
 }
 
 /// Whether it runs for ever or to its end, and when it is started again.

@@ -130,14 +130,7 @@ const IMAGE: &[Word] = &[
     now("apart"),
     now("run"),
     now("depends_on"),
-    Word {
-        name: "on_capability_loss",
-        meaning: Meaning::OnlyDefault {
-            default: Some("keep"),
-            others: &["stop", "move"],
-            cannot: "act when a capability goes",
-        },
-    },
+    now("on_capability_loss"),
     later("uses", Shape::List, "connect images with each other"),
     later("health", Shape::Map, "check whether an instance is healthy"),
 ];

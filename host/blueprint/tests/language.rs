@@ -3,8 +3,8 @@
 use motey_blueprint::{Blueprint, parse};
 use motey_core::id::ImageKey;
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Ready, Replicas, Requirement, Restart,
-    Run, StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Need, Neighbours, OnLoss, Params, Ready, Replicas, Requirement,
+    Restart, Run, StopRule, Take, Test,
 };
 
 fn yaml(text: &str) -> Blueprint {
@@ -52,7 +52,7 @@ images:
       stop_grace: 2m
     run: service
     restart: on-failure
-    on_capability_loss: keep
+    on_capability_loss: stop
 "#;
     let Blueprint { name, spec } = yaml(text);
     assert_eq!(name.as_str(), "cell-7 quality");
@@ -74,6 +74,7 @@ images:
             stop: StopRule { signal: Some("SIGINT".into()), grace: 120_000 },
         },
         restart: Restart::OnFailure,
+        on_loss: OnLoss::Stop,
         ..ImageSpec::new("eyes".parse().expect("a key"), "registry.local/vision:2.1")
     };
     assert_eq!(spec.images.iter().map(AsRef::as_ref).collect::<Vec<_>>(), [&expected]);

@@ -1,9 +1,10 @@
-//! Whether this node really runs what it is offered: the last word, spoken in the commit that takes the leases.
+//! Whether this node really runs what it is offered: the last word, spoken in the commit that takes the leases. And whether
+//! it still has what the image needs that it runs.
 
-use crate::capability::Lease;
+use crate::capability::{CapId, Lease};
 use crate::draft::Draft;
 use crate::mutant::{self, Mutant};
-use crate::needs::{Host, Offer, Taken, satisfy};
+use crate::needs::{Host, Offer, Taken, is_implied, missing, satisfy};
 use crate::reason::Reason;
 use crate::record::InstanceKey;
 use crate::spec::ImageSpec;
@@ -26,4 +27,25 @@ pub(crate) fn admit(
     let taken = satisfy(&image.need, &offer, &host)?;
     let lease = |(of, amount)| Lease { of, amount, holder: key.clone() };
     Ok(taken.into_iter().map(lease).collect())
+}
+
+/// What `key` holds, or its image needs, and this node does not have any more, in use or not. A source that has not told
+/// its set in this life of the node may have it.
+pub(crate) fn lacks(draft: &Draft<'_>, key: &InstanceKey, image: &ImageSpec) -> Option<String> {
+    if image.need.goals().is_empty() || mutant::is(Mutant::IgnoreLoss) {
+        return None;
+    }
+    let known = &draft.core.capabilities;
+    let is_gone = |of: &CapId| known.get(&of.source).is_some_and(|all| all.iter().all(|it| it.id != *of));
+    let mut leases = draft.leases(key);
+    leases.retain(|(of, _)| !is_implied(of));
+    if let Some((of, _)) = leases.iter().find(|(of, _)| is_gone(of)) {
+        return Some(format!("{of} is gone"));
+    }
+    let held_by_untold = leases.iter().any(|(of, _)| !known.contains_key(&of.source));
+    let capabilities = draft.core.offered();
+    let nothing = Taken::new();
+    let offer = Offer { capabilities: &capabilities, held: &nothing, credit: &nothing };
+    let host = Host { called: draft.called(draft.me()), holder: &|_| None };
+    if held_by_untold { None } else { missing(&image.need, &offer, &host) }
 }

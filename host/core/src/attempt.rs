@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::admission::admit;
+use crate::admission::{admit, lacks};
 use crate::draft::Draft;
 use crate::executor::Wish;
 use crate::id::EngineName;
@@ -13,8 +13,8 @@ use crate::instance::{Exit, Instance, Observed, Report, Seen};
 use crate::mutant::{self, Mutant};
 use crate::reason::{Code, Reason};
 use crate::record::{Ended, InstanceKey, ServiceRecord};
-use crate::run::{Run, Verb, Wait};
-use crate::spec::{self, ImageSpec, Restart, StopRule};
+use crate::run::{Lack, Run, Verb, Wait};
+use crate::spec::{self, ImageSpec, OnLoss, Restart, StopRule};
 use crate::state::Engine;
 use crate::step::{EngineError, EngineErrorKind, EngineOp, EventKind, Target};
 
@@ -31,6 +31,7 @@ pub(crate) struct Attempt<'s, 'a> {
 impl<'a> Attempt<'_, 'a> {
     pub fn advance(mut self, wish: Wish, before: Option<Run>) {
         let mut run = before.clone().unwrap_or_default();
+        let wish = self.temper(wish, &mut run);
         let stays = run.call.is_some() || self.act(wish, &mut run);
         // whether there is such an instance at all is being asked
         let is_rumour = wish == Wish::Leave && run.call.is_some();
@@ -55,6 +56,27 @@ impl<'a> Attempt<'_, 'a> {
             Wish::End => self.end(run),
             Wish::Leave => self.leave(run),
         }
+    }
+
+    /// What lacks something for long enough is stopped, where its image wants that.
+    fn temper(&mut self, wish: Wish, run: &mut Run) -> Wish {
+        let image = self.image().filter(|_| wish == Wish::Run);
+        let what = image.as_ref().and_then(|image| lacks(self.draft, self.key, image));
+        let (Some(image), Some(what)) = (image, what) else {
+            run.lack = None;
+            return wish;
+        };
+        let before = run.lack.take();
+        let since = before.as_ref().map_or(self.draft.now, |lack| lack.since);
+        let until = since.after(self.draft.core.tuning.lost_after);
+        let counts = self.draft.now >= until;
+        if !counts {
+            self.draft.wake(self.key.service, until);
+        } else if before.is_none_or(|lack| !lack.counts) {
+            self.tell(EventKind::CapabilityLost, what.clone());
+        }
+        run.lack = Some(Lack { since, what, counts });
+        if counts && image.on_loss == OnLoss::Stop { Wish::Halt } else { wish }
     }
 
     // Wish::Run
@@ -100,19 +122,20 @@ impl<'a> Attempt<'_, 'a> {
         (!live).then(|| Reason::new(Code::WaitingAdmission, text()))
     }
 
-    /// What runs here already, or holds its leases, is never refused.
+    /// What runs here already, or holds its leases, is never refused; nor what is to be kept whatever is lost.
     fn admit(&mut self) -> Result<(), Vec<Reason>> {
         if self.draft.has_leases(self.key) {
             return Ok(());
         }
-        if self.draft.is_dead(self.key) && self.instance().is_none() {
+        let lives = self.seen().is_some_and(Seen::has_process);
+        if self.draft.is_dead(self.key) && !lives {
             let text = "this attempt was refused or ended here before; it needs a new one";
             return Err(vec![Reason::new(Code::WaitingAdmission, text)]);
         }
         let Some(image) = self.image() else { return Ok(()) };
         match admit(self.draft, self.key, &image) {
             Ok(leases) => self.draft.take(self.key, leases),
-            Err(_) if self.instance().is_some() => {}
+            Err(_) if lives || (self.instance().is_some() && image.on_loss == OnLoss::Keep) => {}
             Err(reasons) => return Err(reasons),
         }
         Ok(())
@@ -260,6 +283,8 @@ impl<'a> Attempt<'_, 'a> {
             Some(_) | None => {
                 run.reason = None;
                 run.admitted = false;
+                // an end on order is none that counts
+                run.exit_noted = true;
                 self.draft.free(self.key);
             }
         }
@@ -390,6 +415,7 @@ impl<'a> Attempt<'_, 'a> {
     }
 
     fn observe(&mut self, run: &mut Run) {
+        let lost = self.lost(run);
         let now = Observed {
             key: self.key.clone(),
             node: self.draft.me(),
@@ -399,7 +425,8 @@ impl<'a> Attempt<'_, 'a> {
             revision: self.instance().and_then(|instance| instance.revision),
             seen: self.seen(),
             healthy: self.draft.core.tuning.is_healthy(run.running_since, self.draft.now),
-            reason: self.engine_answers().err().or_else(|| run.reason.clone()),
+            lacks: lost.is_some(),
+            reason: self.engine_answers().err().or_else(|| run.reason.clone()).or(lost),
             restarts: run.restarts,
             at: run.told.as_ref().map_or(self.draft.now, |told| told.at),
         };
@@ -408,6 +435,17 @@ impl<'a> Attempt<'_, 'a> {
             run.told = Some(now.clone());
             self.report.instances.push(now);
         }
+    }
+
+    /// What it lacks, and what is done about it.
+    fn lost(&self, run: &Run) -> Option<Reason> {
+        let lack = run.lack.as_ref().filter(|lack| lack.counts)?;
+        let then = match self.image()?.on_loss {
+            OnLoss::Keep => "it runs on",
+            OnLoss::Stop => "it is stopped until that is back",
+            OnLoss::Move => "it runs on until another node can have it",
+        };
+        Some(Reason::new(Code::CapabilityLost, format!("{}; {then}", lack.what)))
     }
 
     fn instance(&self) -> Option<&'a Instance> {

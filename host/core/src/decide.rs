@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::draft::Draft;
-use crate::id::{Millis, NodeId};
+use crate::id::{Millis, NodeId, ServiceId};
 use crate::instance::Report;
 use crate::mutant::{self, Mutant};
 use crate::peer::{Letter, PeerMessage};
@@ -22,7 +22,7 @@ impl Core {
             Input::Peer { from, letter } => read(&mut draft, *from, letter),
             Input::Members(_) if self.is_in_cluster() => mail::beat(&mut draft),
             Input::Members(_) | Input::Broker(_) => {}
-            Input::Capabilities { .. } => draft.room = true,
+            Input::Capabilities { .. } => self.have_other_capabilities(&mut draft),
             Input::Engine { .. } => {
                 draft.room = true;
                 self.records.keys().for_each(|service| executor::reconcile(&mut draft, *service));
@@ -33,6 +33,14 @@ impl Core {
         }
         settle(&mut draft);
         draft.finish()
+    }
+
+    /// What waits may find what it needs, and what runs may have lost it.
+    fn have_other_capabilities(&self, draft: &mut Draft<'_>) {
+        draft.room = true;
+        let here: BTreeSet<ServiceId> = self.runs.iter().map(|(key, _)| key.service).collect();
+        here.into_iter().for_each(|service| executor::reconcile(draft, service));
+        draft.wake_lacking();
     }
 
     /// A refusal leaves nothing of what led to it.

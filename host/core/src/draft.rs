@@ -373,10 +373,17 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Those who wait for a node are looked at in a step of their own.
+    /// Those who wait for a node, or for another one, are looked at in a step of their own.
     pub fn wake_waiting(&mut self) {
         let core = self.core;
         core.waiting.iter().for_each(|service| self.wake(*service, self.now));
+        self.wake_lacking();
+    }
+
+    /// So are those of which an instance lost what it needs.
+    pub fn wake_lacking(&mut self) {
+        let core = self.core;
+        core.lacking.iter().for_each(|key| self.wake(key.service, self.now));
     }
 
     /// What was given away on other nodes since they told their facts.

@@ -131,6 +131,8 @@ pub struct Observed {
     pub seen: Option<Seen>,
     /// It has been running for a while.
     pub healthy: bool,
+    /// Its node no longer has what it needs.
+    pub lacks: bool,
     /// Why it is not as wanted, where it is not.
     pub reason: Option<Reason>,
     /// How often it was started again.

@@ -79,6 +79,8 @@ mutants! {
     KeepExtras = "keep-extras",
     /// A node does not count above what was written in its name.
     StayBehind = "stay-behind",
+    /// That a node lost what an instance needs is not noticed.
+    IgnoreLoss = "ignore-loss",
     /// What ended on order may live again.
     RaiseDead = "raise-dead",
 }

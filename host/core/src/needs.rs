@@ -18,7 +18,8 @@ use crate::peer::Holder;
 use crate::reason::{Code, Reason};
 
 pub use plan::Needs;
-pub(crate) use plan::{Goal, Want, mark};
+pub(crate) use plan::{Goal, Want, is_implied, mark};
+use search::exists;
 pub(crate) use search::{Search, Seat, Stock};
 #[cfg(test)]
 pub(crate) use test::all_hold;
@@ -54,6 +55,12 @@ pub(crate) fn satisfy(needs: &Needs, offer: &Offer<'_>, host: &Host<'_>) -> Resu
     } else {
         Err(unmet(&[needs.goals()], offer, host))
     }
+}
+
+/// What of the needs a node does not have at all, in use or not, in words.
+pub(crate) fn missing(needs: &Needs, offer: &Offer<'_>, host: &Host<'_>) -> Option<String> {
+    let is_there = exists(needs.goals(), offer);
+    (!is_there).then(|| explain::unmet(&[needs.goals()], offer, host).join("; "))
 }
 
 /// Every requirement that is not met, in words. At least one: to be asked only where [`Search::fits`] found that it

@@ -34,6 +34,8 @@ codes! {
     WaitingCapability = "waiting.capability",
     /// No node has an engine that can run the image.
     WaitingEngine = "waiting.engine",
+    /// Its node no longer has what it needs.
+    CapabilityLost = "capability.lost",
     /// The node that would run it refused it.
     WaitingAdmission = "waiting.admission",
     /// It must not run twice, and a node where it may run is not heard.

@@ -16,6 +16,9 @@ pub struct Tuning {
     pub stable_after: u64,
     /// Where nothing checks its health, an instance that ran so long is one that came to run.
     pub healthy_after: u64,
+    /// What an instance needs and its node does not have is lost after so long: what is plugged in again at once, or told a
+    /// little later than an engine, is not.
+    pub lost_after: u64,
     /// A node that nobody heard for so long counts as dead.
     pub dead_after: u64,
     /// Who must be heard before this node acts for others.
@@ -40,6 +43,7 @@ impl Default for Tuning {
             restart_delay_most: 60_000,
             stable_after: 60_000,
             healthy_after: 10_000,
+            lost_after: 5_000,
             dead_after: 20_000,
             witness: Witness::Majority,
         }

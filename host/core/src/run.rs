@@ -43,12 +43,25 @@ pub(crate) struct Run {
     pub running_since: Option<Millis>,
     /// How often it was started again, in this life of the node.
     pub restarts: u32,
+    /// What it needs and its node does not have.
+    pub lack: Option<Lack>,
     /// Why it is not as wanted.
     pub reason: Option<Reason>,
     /// Its end, as the owner was told; until the owner's record says so, nothing is done.
     pub ended: Option<Ended>,
     /// What the owner was told last.
     pub told: Option<Observed>,
+}
+
+/// What an instance needs and its node does not have, as far as is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lack {
+    /// Since when, in this life of the node.
+    pub since: Millis,
+    /// In words.
+    pub what: String,
+    /// It is so long since that it counts.
+    pub counts: bool,
 }
 
 /// A wait, given up early when the engine shows something else than when it began.

@@ -73,6 +73,8 @@ pub struct ImageSpec {
     pub after: Vec<(ImageKey, Ready)>,
     /// When an ended instance is started again.
     pub restart: Restart,
+    /// What becomes of an instance whose node no longer has what it needs.
+    pub on_loss: OnLoss,
     /// Where it runs beside other images of its service.
     pub neighbours: Neighbours,
 }
@@ -99,13 +101,15 @@ impl ImageSpec {
             run: Run::Service,
             after: Vec::new(),
             restart: Restart::Always,
+            on_loss: OnLoss::Keep,
             neighbours: Neighbours::default(),
         }
     }
 
-    /// Whether instances of one are instances of the other: all is the same but how many there are.
+    /// Whether instances of one are instances of the other: all is the same but how many there are, and what becomes of
+    /// one that lost what it needs.
     pub fn makes_the_same(&self, other: &Self) -> bool {
-        *self == Self { replicas: self.replicas, ..other.clone() }
+        *self == Self { replicas: self.replicas, on_loss: self.on_loss, ..other.clone() }
     }
 }
 
@@ -155,6 +159,18 @@ pub enum Restart {
     OnFailure,
     /// Never: its end is the slot's end.
     Never,
+}
+
+/// What becomes of an instance whose node no longer has what it needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnLoss {
+    /// It runs on, and its status says what is gone.
+    #[default]
+    Keep,
+    /// It is stopped, and started again when that is back.
+    Stop,
+    /// It runs on until another node has what it needs, and moves there. One that belongs to its node ends.
+    Move,
 }
 
 /// What an instance is started with: the same keys in every VAL.

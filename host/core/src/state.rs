@@ -64,6 +64,8 @@ pub struct Core {
     /// The other nodes by what they offer.
     pub(crate) directory: Directory,
     pub(crate) waiting: BTreeSet<ServiceId>,
+    /// Instances of this node's own services that lost what they need.
+    pub(crate) lacking: BTreeSet<InstanceKey>,
 
     pub(crate) due: BTreeSet<(Millis, ServiceId)>,
     pub(crate) fences: u64,
@@ -132,6 +134,7 @@ impl Core {
             directory: Directory::default(),
             held: Taken::new(),
             waiting: BTreeSet::new(),
+            lacking: BTreeSet::new(),
             due: BTreeSet::new(),
             fences: 0,
             calls: 0,
@@ -315,8 +318,7 @@ impl Core {
         match mark {
             Mark::Run(key, Some(run)) => self.runs.insert(&key, *run),
             Mark::Run(key, None) => drop(self.runs.remove(&key)),
-            Mark::Heard(key, Some(observed)) => self.heard.insert(&key, *observed),
-            Mark::Heard(key, None) => drop(self.heard.remove(&key)),
+            Mark::Heard(key, observed) => self.hear(&key, observed.map(|observed| *observed)),
             Mark::Holds(service, node, stamp) => drop(self.holds.insert((service, node), stamp)),
             Mark::Peer(node, peer) => self.know(node, *peer),
             Mark::Given(given) => self.given = given,
@@ -336,6 +338,18 @@ impl Core {
                 self.due.retain(|(at, _)| *at > until);
                 self.refused.retain(|_, at| *at > until);
             }
+        }
+    }
+
+    fn hear(&mut self, key: &InstanceKey, observed: Option<Observed>) {
+        if observed.as_ref().is_some_and(|observed| observed.lacks) {
+            self.lacking.insert(key.clone());
+        } else {
+            self.lacking.remove(key);
+        }
+        match observed {
+            Some(observed) => self.heard.insert(key, observed),
+            None => drop(self.heard.remove(key)),
         }
     }
 
@@ -383,6 +397,7 @@ impl Core {
         if record.stamp.owner != self.me.node {
             // its owner is told, and nobody else
             self.heard.remove_all(record.id);
+            self.lacking.retain(|key| key.service != record.id);
         }
         if record.is_absent() {
             self.dead.remove_all(record.id);

@@ -6,14 +6,14 @@ use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
 use motey_core::record::{Fence, InstanceKey, SlotId};
 use motey_core::spec::{
-    Format, ImageSpec, Need, Ready, Replicas, Requirement, Restart, Run, Source, Spec, Take,
+    Format, ImageSpec, Need, OnLoss, Ready, Replicas, Requirement, Restart, Run, Source, Spec, Take,
 };
 use uuid::Uuid;
 
 use crate::dice::mix;
 
 /// So many kinds of blueprints there are.
-pub const KINDS: u8 = 13;
+pub const KINDS: u8 = 16;
 
 /// The engine that every node has.
 pub const PROCESS: &str = "process";
@@ -115,7 +115,10 @@ fn images(kind: u8) -> Vec<ImageSpec> {
         9 => vec![image("web"), everywhere(image("probe"))],
         10 => vec![everywhere(taking(30, image("probe"))), times(2, image("web"))],
         11 => vec![image("web"), ImageSpec { run: Run::Job, ..image("job") }],
-        _ => vec![after("db", Ready::Started, image("web")), image("db")],
+        12 => vec![after("db", Ready::Started, image("web")), image("db")],
+        13 => vec![on_loss(OnLoss::Stop, with_dongle(image("web"))), image("db")],
+        14 => vec![times(2, on_loss(OnLoss::Move, with_dongle(taking(20, image("web")))))],
+        _ => vec![on_loss(OnLoss::Stop, taking(50, image("web"))), everywhere(with_dongle(image("probe")))],
     }
 }
 
@@ -128,12 +131,17 @@ fn times(count: u16, image: ImageSpec) -> ImageSpec {
     ImageSpec { replicas: Replicas::Count(count), ..image }
 }
 
+/// It ends where its node does not have what it needs.
 fn everywhere(image: ImageSpec) -> ImageSpec {
-    ImageSpec { replicas: Replicas::EveryNode, ..image }
+    ImageSpec { replicas: Replicas::EveryNode, on_loss: OnLoss::Move, ..image }
 }
 
 fn after(first: &str, ready: Ready, image: ImageSpec) -> ImageSpec {
     ImageSpec { after: vec![(image_key(first), ready)], ..image }
+}
+
+fn on_loss(on_loss: OnLoss, image: ImageSpec) -> ImageSpec {
+    ImageSpec { on_loss, ..image }
 }
 
 fn restarts(restart: Restart, image: ImageSpec) -> ImageSpec {

@@ -7,11 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use motey_core::capability::{CapId, Capability};
 use motey_core::id::{Millis, NodeId};
-use motey_core::record::Incarnation;
+use motey_core::record::{Incarnation, InstanceKey};
+use motey_core::spec::{ImageSpec, Requirement, Take};
 use motey_core::step::{AskId, Effect, Input, Txn};
 use motey_core::{Core, Identity, Tuning};
 
-use crate::blueprint::{PODMAN, PROCESS, dongle, engine_name, memory, node_id, node_name};
+use crate::blueprint::{
+    PODMAN, PROCESS, dongle, engine_name, memory, node_id, node_name, requirements, supply,
+};
 use crate::clock::Clock;
 use crate::dice::{Dice, mix};
 use crate::disk::Disk;
@@ -167,6 +170,21 @@ impl Node {
         })
     }
 
+    /// How much of what it offers then.
+    pub fn supply(&self, now: Time) -> BTreeMap<CapId, u64> {
+        self.offers(now).map(|it| (it.id.clone(), supply(it))).collect()
+    }
+
+    /// Whether something that an instance holds, or its image needs, is not among that.
+    pub fn lacks(&self, key: &InstanceKey, image: &ImageSpec, supply: &BTreeMap<CapId, u64>) -> bool {
+        let mut held = self.disk.now.leases.iter().filter(|lease| lease.holder == *key);
+        let is_there = |wanted: &Requirement| {
+            let least = if let Take::Amount(amount) = wanted.take { amount } else { 1 };
+            supply.iter().any(|(of, all)| of.name == wanted.name && *all >= least)
+        };
+        held.any(|lease| !supply.contains_key(&lease.of)) || !requirements(image).into_iter().all(is_there)
+    }
+
     /// Nothing goes wrong with it any more; what is away for good stays away.
     pub fn calm(&mut self, now: Time) {
         self.fuse = None;
@@ -230,7 +248,7 @@ impl Process {
     fn note(&mut self, input: &Input) {
         if let Input::Capabilities { source, all } = input {
             self.supply.retain(|of, _| of.source != *source);
-            self.supply.extend(all.iter().map(|it| (it.id.clone(), crate::blueprint::supply(it))));
+            self.supply.extend(all.iter().map(|it| (it.id.clone(), supply(it))));
         }
         self.core.note(input);
     }

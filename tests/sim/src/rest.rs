@@ -9,7 +9,7 @@ use motey_core::peer::Duty;
 use motey_core::project::{SlotStatus, State};
 use motey_core::reason::Code;
 use motey_core::record::{Desired, Ended, InstanceKey, Place, ServiceRecord, SlotId};
-use motey_core::spec::{ImageSpec, Restart, Run};
+use motey_core::spec::{ImageSpec, OnLoss, Restart, Run};
 
 use crate::blueprint::{requirements, service_id, supply, takes};
 use crate::node::Node;
@@ -256,6 +256,9 @@ impl Rest<'_> {
         holds("what does not run says why", slot.reason.is_some(), || {
             format!("{} is {:?}", name(), slot.state)
         })?;
+        if self.is_stopped_for_want(record, slot) {
+            return Ok(());
+        }
         holds("what does not run has no node", slot.node.is_none(), || {
             format!("{} is {:?}: {:?}", name(), slot.state, slot.reason)
         })?;
@@ -268,6 +271,35 @@ impl Rest<'_> {
         holds("what waits fits nowhere", fits.is_none(), || {
             let at = fits.map(|node| crate::blueprint::node_name(node.number)).unwrap_or_default();
             format!("{} fits on {at}, and waits: {:?}", name(), slot.reason)
+        })
+    }
+
+    /// Whether it waits on its node for what that lost.
+    fn is_stopped_for_want(&self, record: &ServiceRecord, slot: &SlotStatus) -> bool {
+        let Some(image) = record.revision.spec.image(&slot.slot.image) else { return false };
+        let at = self.world.nodes.iter().find(|node| Some(node.id) == slot.node);
+        let fence = slot.fence.map(|fence| record.key(&slot.slot, fence));
+        image.on_loss == OnLoss::Stop
+            && at.zip(fence).is_some_and(|(node, key)| node.lacks(&key, image, &node.supply(self.world.now)))
+    }
+
+    /// What lives where something is gone is what is kept, or has nowhere else to go.
+    fn has_what_it_needs(&self, node: &Node, key: &InstanceKey, record: &ServiceRecord) -> Verdict {
+        let owned =
+            self.world.nodes.iter().any(|node| node.id == record.stamp.owner && node.process.is_some());
+        let image = record.revision.spec.image(&key.slot.image);
+        let supply = node.supply(self.world.now);
+        let Some(image) = image.filter(|image| owned && node.lacks(key, image, &supply)) else {
+            return Ok(());
+        };
+        let mut others = self.world.nodes.iter().filter(|other| self.takes_on(other));
+        let stays = match (image.on_loss, key.slot.place) {
+            (OnLoss::Keep, _) => true,
+            (OnLoss::Stop, _) | (OnLoss::Move, Place::On(_)) => false,
+            (OnLoss::Move, Place::Ordinal(_)) => !others.any(|other| fits(other, image, self.world.now)),
+        };
+        holds("what lost what it needs is stopped, or moves", stays, || {
+            format!("{} on {}", self.world.story.names.key(key), self.world.story.names.node(node.id))
         })
     }
 
@@ -304,6 +336,7 @@ impl Rest<'_> {
                 format!("{} {} on {}", names.key(key), crate::story::seen(body.seen), names.node(node.id))
             })?;
             if body.lives() {
+                record.map_or(Ok(()), |record| self.has_what_it_needs(node, key, record))?;
                 wanted.insert(key);
             }
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::project::State;
 use motey_core::record::{Desired, Fence, InstanceKey, ServiceRecord, SlotId};
+use motey_core::spec::OnLoss;
 use motey_core::step::{Call, Txn};
 
 use crate::blueprint::{Names, requirements, takes};
@@ -181,6 +182,11 @@ impl Watch {
         let justified = record.is_some_and(|record| match verb {
             Verb::Create | Verb::Start => runs(record, key, node),
             Verb::Stop | Verb::Destroy if node.disk.now.dead.contains(key) => true,
+            Verb::Stop if stops_for_want(record, key, node) => {
+                // what it lacks may come back
+                self.accounts.entry(key.clone()).or_default().causes += 1;
+                true
+            }
             Verb::Stop | Verb::Destroy => {
                 record.judges(key) && (!runs(record, key, node) || stops(record, key))
             }
@@ -281,6 +287,13 @@ fn runs(record: &ServiceRecord, key: &InstanceKey, node: &Node) -> bool {
 /// Whether it is to stay down though its slot is assigned.
 fn stops(record: &ServiceRecord, key: &InstanceKey) -> bool {
     record.has_failed() || record.ended.contains_key(&key.slot)
+}
+
+/// Whether it runs here, and its image wants it stopped while its node lacks something: as the node was told last.
+fn stops_for_want(record: &ServiceRecord, key: &InstanceKey, node: &Node) -> bool {
+    let image = record.revision.spec.image(&key.slot.image).filter(|image| image.on_loss == OnLoss::Stop);
+    let told = node.process.as_ref().map(|process| &process.supply);
+    runs(record, key, node) && image.zip(told).is_some_and(|(image, supply)| node.lacks(key, image, supply))
 }
 
 /// Leases in memory and on the disk are the same, and not more than there is.

@@ -12,13 +12,11 @@ images:
   - name: a
     uses: [broker.mqtt]
     health: { tcp: 80 }
-    on_capability_loss: stop
 on_node_loss: wait
 "), @"
     unsupported 4:5 images[0].uses: `uses` is not built yet: this version cannot connect images with each other
     unsupported 5:5 images[0].health: `health` is not built yet: this version cannot check whether an instance is healthy
-    unsupported 6:5 images[0].on_capability_loss: `on_capability_loss: stop` is not built yet: this version cannot act when a capability goes
-    unsupported 7:1 on_node_loss: `on_node_loss: wait` is not built yet: this version cannot place a service on other nodes
+    unsupported 6:1 on_node_loss: `on_node_loss: wait` is not built yet: this version cannot place a service on other nodes
     ");
 }
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::id::{EngineName, Millis, NodeName, ServiceId, ServiceName};
 use crate::record::{Assignment, Desired, Fence, RevisionOrder, Stamp};
 use crate::restart::Tuning;
-use crate::spec::{Format, ImageSpec, Need, Neighbours, Params, Replicas, Restart, Run, Source};
+use crate::spec::{Format, ImageSpec, Neighbours, Replicas, Source};
 use crate::state::{Core, Identity, Stored};
 
 fn key(text: &str) -> ImageKey {
@@ -27,16 +27,9 @@ fn node(n: u128) -> NodeId {
 fn record(images: &[(&str, u16, &[&str], &[&str])]) -> ServiceRecord {
     let keys = |keys: &[&str]| keys.iter().map(|text| key(text)).collect();
     let image = |(name, count, near, apart): &(&str, u16, &[&str], &[&str])| ImageSpec {
-        key: key(name),
-        image: (*name).into(),
-        engines: Vec::new(),
         replicas: Replicas::Count(*count),
-        need: Need::nothing().into(),
-        params: Params::default(),
-        run: Run::Service,
-        after: Vec::new(),
-        restart: Restart::Always,
         neighbours: Neighbours { near: keys(near), apart: keys(apart) },
+        ..ImageSpec::new(key(name), *name)
     };
     let Fence { epoch, owner, writer, n: version } = Fence::LEAST;
     let source = Source { format: Format::Yaml, text: "".into() };

@@ -118,6 +118,11 @@ impl Want {
     }
 }
 
+/// Whether every node has it without telling.
+pub(crate) fn is_implied(of: &CapId) -> bool {
+    of.source == IMPLIED && implied(&of.name).is_some()
+}
+
 /// What every node has under that name: each port of its own, for one instance at a time.
 fn implied(name: &str) -> Option<Capability> {
     let (number, protocol) = name.strip_prefix("port/")?.split_once('/')?;

@@ -17,7 +17,7 @@ use crate::mutant::{self, Mutant};
 use crate::record::{
     Assignment, Desired, Dismissed, Former, InstanceKey, Place, Revision, ServiceRecord, SlotId,
 };
-use crate::spec::Neighbours;
+use crate::spec::{Neighbours, OnLoss};
 use crate::step::{Durability, EventKind};
 use crate::succession::fill_line;
 
@@ -116,7 +116,7 @@ pub(super) fn is_well(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId) 
         && assigned.revision == record.revision.since(&slot.image)
         && !outlook.is_silent(assigned.node)
         && !outlook.is_forgotten(assigned.node)
-        && !outlook.draining.contains(&assigned.node)
+        && !leaves_node(draft, record, slot, assigned)
         && extras(draft, record, slot).is_empty()
 }
 
@@ -194,7 +194,7 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
     if assigned.revision != record.revision.since(&slot.image) {
         return reissue_outdated(draft, record);
     }
-    if draft.outlook().draining.contains(&assigned.node) && !record.ended.contains_key(slot) {
+    if leaves_node(draft, record, slot, &assigned) && !record.ended.contains_key(slot) {
         move_off(draft, record, slot, assigned);
     }
 }
@@ -225,6 +225,13 @@ pub(super) fn end_move(record: &mut ServiceRecord, slot: &SlotId) {
     }
 }
 
+/// Whether a slot is to have another node: its own is being emptied, or lost what the slot needs.
+fn leaves_node(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId, assigned: &Assignment) -> bool {
+    let moves = || record.revision.spec.image(&slot.image).is_some_and(|image| image.on_loss == OnLoss::Move);
+    let lacks = || draft.heard(&record.key(slot, assigned.fence)).is_some_and(|observed| observed.lacks);
+    draft.outlook().draining.contains(&assigned.node) || (lacks() && moves())
+}
+
 /// One slot of a service at a time. The successor first; what must not run twice stops first, and only when there is
 /// another node for it.
 fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, assigned: Assignment) {
@@ -247,6 +254,10 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
     let Some(choice) = market.choose(draft, record, &lot, &Bounds::default()) else { return };
     let pinned = draft.is_exclusive(choice.node, choice.taken.keys());
     let Some(to) = choice.engines.first().cloned() else { return };
+    if choice.node == assigned.node && !assigned.pinned && !pinned {
+        // it has what it needs there again, or is about to
+        return;
+    }
     if assigned.pinned || pinned {
         draft.tell(record.id, Some(slot), EventKind::Moved, leaves);
         return dismiss(record, slot);

@@ -45,8 +45,10 @@ pub enum EventKind {
     Refused,
     /// The node of a slot is gone.
     NodeLost,
-    /// A slot leaves a node that is to be empty.
+    /// A slot leaves a node that is to be empty, or that lacks what it needs.
     Moved,
+    /// The node of an instance no longer has what it needs.
+    CapabilityLost,
     /// A slot has got an instance that ran already.
     Adopted,
     /// An instance runs.
@@ -80,6 +82,7 @@ impl EventKind {
         Self::Refused,
         Self::NodeLost,
         Self::Moved,
+        Self::CapabilityLost,
         Self::Adopted,
         Self::Started,
         Self::Exited,
@@ -106,6 +109,7 @@ impl EventKind {
             Self::Refused => "refused",
             Self::NodeLost => "node-lost",
             Self::Moved => "moved",
+            Self::CapabilityLost => "capability-lost",
             Self::Adopted => "adopted",
             Self::Started => "started",
             Self::Exited => "exited",

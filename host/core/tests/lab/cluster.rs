@@ -90,7 +90,7 @@ impl Cluster {
     }
 
     /// How many nodes run an instance of a service.
-    fn running(&self, id: ServiceId) -> Vec<usize> {
+    pub fn running(&self, id: ServiceId) -> Vec<usize> {
         self.labs.iter().map(|lab| lab.live(id).len()).collect()
     }
 

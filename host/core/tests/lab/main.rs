@@ -14,6 +14,7 @@ mod engines;
 mod exits;
 mod full;
 mod life;
+mod loss;
 mod names;
 mod offers;
 mod random;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use motey_core::id::{EngineName, ImageKey};
 use motey_core::spec::{
-    Format, ImageSpec, Need, Neighbours, Params, Ready, Replicas, Restart, Run, Source, Spec, StopRule,
+    Format, ImageSpec, Need, Neighbours, OnLoss, Params, Ready, Replicas, Restart, Run, Source, Spec,
+    StopRule,
 };
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,8 @@ struct ImageForm {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     after: Vec<(Text<ImageKey>, ReadyForm)>,
     restart: RestartForm,
+    #[serde(default, skip_serializing_if = "OnLossForm::is_keep")]
+    on_loss: OnLossForm,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     near: Vec<Text<ImageKey>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -87,6 +90,15 @@ enum RestartForm {
     Always,
     OnFailure,
     Never,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OnLossForm {
+    #[default]
+    Keep,
+    Stop,
+    Move,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -134,8 +146,19 @@ impl From<SpecForm> for Spec {
 
 impl ImageForm {
     fn new(image: &ImageSpec) -> Result<Self, CodecError> {
-        let ImageSpec { key, image, engines, replicas, need, params, run, after, restart, neighbours } =
-            image.clone();
+        let ImageSpec {
+            key,
+            image,
+            engines,
+            replicas,
+            need,
+            params,
+            run,
+            after,
+            restart,
+            on_loss,
+            neighbours,
+        } = image.clone();
         let Neighbours { near, apart } = neighbours;
         let need = NeedForm::new(need.into(), MAX_NEED_DEPTH)
             .ok_or_else(|| CodecError::TooDeep { image: key.to_string() })?;
@@ -149,6 +172,7 @@ impl ImageForm {
             run: run.into(),
             after: after.into_iter().map(|(key, ready)| (Text(key), ready.into())).collect(),
             restart: restart.into(),
+            on_loss: on_loss.into(),
             near: near.into_iter().map(Text).collect(),
             apart: apart.into_iter().map(Text).collect(),
         })
@@ -167,6 +191,7 @@ impl From<ImageForm> for ImageSpec {
             run,
             after,
             restart,
+            on_loss,
             near,
             apart,
         } = form;
@@ -181,6 +206,7 @@ impl From<ImageForm> for ImageSpec {
             run: run.into(),
             after: after.into_iter().map(|(Text(key), ready)| (key, ready.into())).collect(),
             restart: restart.into(),
+            on_loss: on_loss.into(),
             neighbours: Neighbours { near: keys(near), apart: keys(apart) },
         }
     }
@@ -264,6 +290,32 @@ impl From<RestartForm> for Restart {
             RestartForm::Always => Self::Always,
             RestartForm::OnFailure => Self::OnFailure,
             RestartForm::Never => Self::Never,
+        }
+    }
+}
+
+impl OnLossForm {
+    fn is_keep(&self) -> bool {
+        *self == Self::Keep
+    }
+}
+
+impl From<OnLoss> for OnLossForm {
+    fn from(on_loss: OnLoss) -> Self {
+        match on_loss {
+            OnLoss::Keep => Self::Keep,
+            OnLoss::Stop => Self::Stop,
+            OnLoss::Move => Self::Move,
+        }
+    }
+}
+
+impl From<OnLossForm> for OnLoss {
+    fn from(form: OnLossForm) -> Self {
+        match form {
+            OnLossForm::Keep => Self::Keep,
+            OnLossForm::Stop => Self::Stop,
+            OnLossForm::Move => Self::Move,
         }
     }
 }

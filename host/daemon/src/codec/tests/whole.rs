@@ -12,8 +12,8 @@ use motey_core::record::{
     RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Neighbours, Params, Ready, Replicas, Requirement, Restart,
-    Run, Source, Spec, StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Need, Neighbours, OnLoss, Params, Ready, Replicas, Requirement,
+    Restart, Run, Source, Spec, StopRule, Take, Test,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -231,13 +231,14 @@ fn image() -> impl Strategy<Value = ImageSpec> {
         select(vec![Run::Service, Run::Job]),
         vec((image_key(), ready), 0..3),
         select(vec![Restart::Always, Restart::OnFailure, Restart::Never]),
+        select(vec![OnLoss::Keep, OnLoss::Stop, OnLoss::Move]),
     );
     let keys = || btree_set(image_key(), 0..3);
     let neighbours = (keys(), keys()).prop_map(|(near, apart)| Neighbours { near, apart });
     (what, need(), params(), life, neighbours).prop_map(|(what, need, params, life, neighbours)| {
-        let ((key, image, engines, replicas), (run, after, restart)) = (what, life);
+        let ((key, image, engines, replicas), (run, after, restart, on_loss)) = (what, life);
         let need = need.into();
-        ImageSpec { key, image, engines, replicas, need, params, run, after, restart, neighbours }
+        ImageSpec { key, image, engines, replicas, need, params, run, after, restart, on_loss, neighbours }
     })
 }
 
