@@ -26,6 +26,10 @@ fn everywhere(code: Code) -> Option<&'static str> {
             "a node has to offer what is missing: plug it in, install the plugin that reports it, or `motey capability \
              add NAME`; `motey capability list` shows what there is, and what is left of it"
         }
+        Code::CapabilityLost => {
+            "what is gone has to be there again: plug it in, or look at `motey plugin list` where a plugin reports it; with \
+             `on_capability_loss: move` another node may do"
+        }
         Code::WaitingEngine => {
             "a plugin has to bring the engine: `motey plugin list` shows which are here, and why one is not in use"
         }
