@@ -14,7 +14,7 @@ fn ran(node: &NodeUnderTest, args: &[&str]) -> Output {
 /// The exit code and what it says, as JSON.
 fn planned(node: &NodeUnderTest, file: &Path) -> (Option<i32>, Value) {
     let file = file.to_str().expect("UTF-8");
-    let said = ran(node, &["plan", file, "-o", "json"]);
+    let said = ran(node, &["plan", "-f", file, "-o", "json"]);
     (said.status.code(), serde_json::from_slice(&said.stdout).expect("JSON"))
 }
 
@@ -31,7 +31,7 @@ fn what_is_planned_to_wait_waits_in_these_words_and_is_complete_once_it_is_mende
 
     let (code, plan) = planned(&node, &file);
     assert_eq!((code, &plan["complete"]), (Some(4), &Value::Bool(false)), "{plan:#}");
-    let said = ran(&node, &["plan", file.to_str().expect("UTF-8")]);
+    let said = ran(&node, &["plan", "-f", file.to_str().expect("UTF-8")]);
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     for part in ["web-0  waits  nothing offers the capability zigbee\n", "`motey capability add NAME`"] {
         assert!(said.contains(part), "it says {part:?}:\n{said}");

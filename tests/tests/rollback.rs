@@ -1,6 +1,7 @@
 //! The way back: by itself where a new revision does not come to run, and when somebody asks for it. Also when the host
 //! dies on the way.
 
+use std::fs;
 use std::process::Command;
 
 use motey_tests::{NodeUnderTest, SOON, motey, wait_for};
@@ -73,6 +74,30 @@ fn a_revision_that_does_not_come_to_run_is_taken_back() {
     killed(&mut node);
     assert_eq!(settled(&node, &id, 3, "app:1"), back);
     assert_eq!(numbers(&node, &id), [3, 2, 1]);
+}
+
+#[test]
+fn apply_ends_with_a_failure_when_its_revision_is_taken_back() {
+    let node = NodeUnderTest::builder().plugins(&["mock"]).start();
+    let name = node.unique("applied");
+    let file = node.root().join("blueprint.yaml");
+    let apply = |image: &str| {
+        fs::write(&file, blueprint(&name, image)).expect("a file");
+        let mut apply = Command::new(motey());
+        apply.args(["apply", "-f"]).arg(&file).arg("--socket").arg(node.socket());
+        let output = apply.output().expect("it starts");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = apply("app:1");
+    assert_eq!(code, Some(0), "{said}");
+    let fails = json!({"op": "create", "image": "app:bad", "error": {"code": "invalid", "message": "bad"}});
+    node.mock().script(&json!({ "rules": [fails] }));
+    let (code, said) = apply("app:bad");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("revision 2 is no longer the service's, it has 3"), "{said}");
+    let (code, said) = apply("app:2");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("updated"), "{said}");
 }
 
 #[test]

@@ -73,6 +73,8 @@ pub struct Service {
     pub state_message: Option<String>,
     pub reason: Option<String>,
     pub revision: u64,
+    /// It came to run: the one before does not come back any more.
+    pub proven: bool,
     pub durability: String,
     pub images: Vec<Image>,
 }

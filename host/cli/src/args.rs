@@ -48,8 +48,8 @@ Example, a node of its own for trying things out, with the plugins of a build:
 
 const APPLY_HELP: &str = "\
 Where a service of that name is there already, it is updated: its changed images are replaced, the others are left
-alone. Waits until every image is RUNNING and tells on standard error what each is doing; Ctrl-C stops waiting (exit
-code 130), the service goes on. Applying the same file again changes nothing.
+alone. Waits until every image is RUNNING, and an update has shown that it stays so; tells on standard error what each
+is doing. Exit code 1: the update was taken back. Ctrl-C stops waiting (exit code 130), the service goes on. Applying the same file again changes nothing.
 
 Examples:
   motey apply -f quality.yaml
@@ -59,7 +59,7 @@ const PLAN_HELP: &str = "\
 Nothing is deployed, and nothing is promised: it is what the node knows now. Exit code 4: not all of it would run.
 
 Example:
-  motey plan quality.yaml && motey apply -f quality.yaml";
+  motey plan -f quality.yaml && motey apply -f quality.yaml";
 
 const ADD_HELP: &str = "\
 What waits for it starts at once; the node keeps it over restarts. Adding the same again changes nothing, adding it
@@ -189,7 +189,7 @@ pub struct Apply {
 #[derive(Debug, Args)]
 pub struct Plan {
     /// The blueprint; - reads standard input
-    #[arg(value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE")]
     pub file: PathBuf,
     #[command(flatten)]
     pub shown: Shown,

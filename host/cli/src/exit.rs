@@ -84,6 +84,10 @@ pub enum Failure {
     #[error("the service is in ERROR: {message}")]
     InError { message: String },
     #[error(
+        "revision {revision} is no longer the service's, it has {now}: `motey service why {id}` tells whether it was taken back"
+    )]
+    Superseded { id: String, revision: u64, now: u64 },
+    #[error(
         "after {after:?} the service is {state}{message}; it goes on without this command: `motey service show {id}`"
     )]
     TimedOut { after: Duration, state: String, message: String, id: String },

@@ -41,7 +41,7 @@ pub async fn apply(session: &mut Session, args: &Apply) -> Result<(), Failure> {
         Found::Other(service) => (update(session, &service.id, &text).await?, "updated"),
         Found::Nothing => (deploy(session, args, &text).await?, "accepted"),
     };
-    let Service { id, desired, .. } = service;
+    let Service { id, desired, revision, .. } = service;
     if desired == "running" {
         session.say(&format!("{name}: {done} ({id})"));
     } else {
@@ -51,7 +51,7 @@ pub async fn apply(session: &mut Session, args: &Apply) -> Result<(), Failure> {
     if args.wait.no_wait || desired != "running" {
         return Ok(());
     }
-    watch::until(session, &id, Goal::Runs, args.wait).await
+    watch::until(session, &id, Goal::Proven { revision }, args.wait).await
 }
 
 /// Some of it has no place.

@@ -51,7 +51,11 @@ pub async fn roll_back(session: &mut Session, args: &Rollback) -> Result<(), Fai
     });
     let service: Service = output::read(&path, &session.client.post(&path, sent).await?)?;
     session.say(&format!("{}: revision {}", output::clean(&service.service_name), service.revision));
-    let goal = if service.desired == "stopped" { Goal::Stopped } else { Goal::Runs };
+    let goal = if service.desired == "stopped" {
+        Goal::Stopped
+    } else {
+        Goal::Proven { revision: service.revision }
+    };
     follow(session, &id, goal, args.wait).await
 }
 

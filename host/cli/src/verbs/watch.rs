@@ -20,6 +20,8 @@ const PAUSE_MOST: Duration = Duration::from_secs(1);
 pub enum Goal {
     /// RUNNING, or TERMINATED where everything did its work.
     Runs,
+    /// The same, and that revision is not taken back any more.
+    Proven { revision: u64 },
     /// Nothing of it runs; it is still there.
     Stopped,
     /// Nothing of it is left.
@@ -72,14 +74,23 @@ impl Watch<'_> {
     fn gone(&self) -> Result<(), Failure> {
         match self.goal {
             Goal::Gone => Ok(()),
-            Goal::Runs | Goal::Stopped => Err(Failure::Removed { id: self.id.to_owned() }),
+            Goal::Runs | Goal::Proven { .. } | Goal::Stopped => {
+                Err(Failure::Removed { id: self.id.to_owned() })
+            }
         }
     }
 
     fn is_reached(&self) -> Result<bool, Failure> {
-        match (self.goal, self.last.state.as_str()) {
+        let Service { state, revision: now, proven, .. } = &self.last;
+        match (self.goal, state.as_str()) {
+            (Goal::Proven { revision }, _) if *now != revision => {
+                Err(Failure::Superseded { id: self.id.to_owned(), revision, now: *now })
+            }
+            (Goal::Proven { .. }, "RUNNING" | "TERMINATED") => Ok(*proven),
             (Goal::Runs, "RUNNING" | "TERMINATED") | (Goal::Stopped | Goal::Gone, "TERMINATED") => Ok(true),
-            (Goal::Runs, "ERROR") => Err(Failure::InError { message: message(&self.last) }),
+            (Goal::Runs | Goal::Proven { .. }, "ERROR") => {
+                Err(Failure::InError { message: message(&self.last) })
+            }
             _ => Ok(false),
         }
     }

@@ -15,7 +15,7 @@ const BLUEPRINT: &str =
 fn service(state: &str, message: Option<&str>) -> Value {
     json!({
         "id": ID, "service_name": "quality", "desired": "running", "state": state, "state_message": message,
-        "reason": null, "revision": 1, "durability": "1 of 1 holder",
+        "reason": null, "revision": 1, "proven": true, "durability": "1 of 1 holder",
         "images": [{"key": "vision", "name": "/bin/sleep", "state": state, "state_message": message,
                     "replicas": 1, "running": u8::from(state == "RUNNING"), "instances": []}],
     })
@@ -458,7 +458,7 @@ fn a_plan_that_is_complete_says_where_and_ends_with_0() {
     let slot = json!({"image": "vision", "slot": "vision-0", "node": ID, "engine": "process", "nodes": []});
     let daemon = planner(json!({"complete": true, "slots": [slot], "nowhere": []}));
     let file = daemon.file("quality.yaml", BLUEPRINT);
-    let (code, out, err) = ran(daemon.motey(&["plan", text(&file)]));
+    let (code, out, err) = ran(daemon.motey(&["plan", "-f", text(&file)]));
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
     assert!(out.contains("vision-0  process on line-7"), "{out}");
     assert_eq!(daemon.lines(), ["POST /v1/plan", "GET /v1/nodes"]);
@@ -472,10 +472,10 @@ fn a_plan_that_is_not_ends_with_4_in_every_form() {
     let plan = json!({"complete": false, "slots": [slot], "nowhere": [], "later": "keys"});
     let daemon = planner(plan.clone());
     let file = daemon.file("quality.yaml", BLUEPRINT);
-    let (code, out, err) = ran(daemon.motey(&["plan", text(&file), "-o", "json"]));
+    let (code, out, err) = ran(daemon.motey(&["plan", "-f", text(&file), "-o", "json"]));
     assert_eq!((code, err.as_str()), (4, "not all of it would run now: its slot would wait\n"));
     assert_eq!(serde_json::from_str::<Value>(&out).expect("JSON"), plan);
-    let (code, out, _) = ran(daemon.motey(&["plan", text(&file)]));
+    let (code, out, _) = ran(daemon.motey(&["plan", "-f", text(&file)]));
     assert_eq!(code, 4);
     assert!(out.contains("vision-0  waits  no engine is here"), "{out}");
 }
@@ -484,7 +484,7 @@ fn a_plan_that_is_not_ends_with_4_in_every_form() {
 fn a_wrong_blueprint_is_not_planned() {
     let daemon = planner(json!({}));
     let file = daemon.file("wrong.yaml", "service_nam: x\n");
-    let (code, out, err) = ran(daemon.motey(&["plan", text(&file)]));
+    let (code, out, err) = ran(daemon.motey(&["plan", "-f", text(&file)]));
     assert_eq!((code, out.as_str()), (1, ""));
     assert!(err.contains("wrong.yaml:1:1: "), "{err}");
     assert!(daemon.asked().is_empty());

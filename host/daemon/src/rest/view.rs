@@ -26,6 +26,8 @@ pub(super) struct Service {
     #[serde(flatten)]
     why: Why,
     revision: u32,
+    /// It came to run: the one before does not come back any more.
+    proven: bool,
     durability: String,
     images: Vec<Image>,
     _links: Links,
@@ -113,6 +115,7 @@ impl Service {
             state: status.state.as_str(),
             why: Why::new(status.reason.as_ref()),
             revision: record.revision.order.number,
+            proven: record.previous.is_none(),
             durability: durability(record),
             images: images.map(|(spec, status)| Image::new(&path, spec, status)).collect(),
             _links: service_links(record, &path),

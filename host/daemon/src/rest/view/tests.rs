@@ -119,6 +119,7 @@ fn a_service_as_clients_see_it() {
       "state_message": "no node has zigbee left",
       "reason": "waiting.capability",
       "revision": 1,
+      "proven": true,
       "durability": "1 of 1 holder",
       "images": [
         {
