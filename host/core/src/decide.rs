@@ -11,7 +11,7 @@ use crate::peer::{Letter, PeerMessage};
 use crate::record::{Revision, ServiceRecord, Stamp};
 use crate::state::Core;
 use crate::step::{Answer, AskId, Durability, Input, Request, Step};
-use crate::{executor, mail, owner, succession};
+use crate::{executor, grave, mail, owner, succession};
 
 impl Core {
     /// Decides what follows from an input that was [noted](Core::note). Changes nothing.
@@ -60,10 +60,14 @@ impl Core {
         draft.finish()
     }
 
-    /// A beat is a step of its own: it writes nothing, so that a full disk does not make this node silent.
+    /// A beat is a step of its own: it writes nothing, so that a full disk does not make this node silent. So is what
+    /// follows for tombstones.
     fn wake(&self, draft: &mut Draft<'_>, now: Millis) {
         if mail::is_due(draft, now) {
             return mail::beat(draft);
+        }
+        if self.count_due().is_some_and(|due| due <= now) {
+            return grave::count(draft);
         }
         draft.fired();
         let due = self.due_until(now);

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::capability::{CapId, Capability, Lease, Supply};
+use crate::grave::Age;
 use crate::id::{Called, EngineName, Millis, NodeId, ServiceId};
 use crate::instance::{Instance, Observed};
 use crate::keyed::Keyed;
@@ -36,6 +37,7 @@ pub(crate) struct Draft<'a> {
     freed: BTreeSet<InstanceKey>,
     dead: BTreeSet<InstanceKey>,
     kept: BTreeMap<ServiceId, Option<Arc<Revision>>>,
+    erased: BTreeSet<ServiceId>,
     incarnation: Incarnation,
     standing: Arc<Standing>,
     offers: BTreeMap<String, Vec<Capability>>,
@@ -74,6 +76,7 @@ impl<'a> Draft<'a> {
             freed: BTreeSet::new(),
             dead: BTreeSet::new(),
             kept: BTreeMap::new(),
+            erased: BTreeSet::new(),
             incarnation: core.me.incarnation,
             standing: Arc::clone(&core.standing),
             offers: BTreeMap::new(),
@@ -121,6 +124,7 @@ impl<'a> Draft<'a> {
             freed: self.freed,
             dead: self.dead,
             kept: self.kept,
+            erased: self.erased,
             incarnation,
             standing,
             offers: self.offers,
@@ -245,6 +249,16 @@ impl<'a> Draft<'a> {
             self.touch(service);
             self.kept.insert(service, revision);
         }
+    }
+
+    /// Running time is counted so far.
+    pub fn set_age(&mut self, age: Age) {
+        self.marks.push(Mark::Age(age));
+    }
+
+    /// Nothing of the service is kept.
+    pub fn erase(&mut self, service: ServiceId) {
+        self.erased.insert(service);
     }
 
     /// Whether an attempt must not live on this node, whatever a record says.

@@ -20,6 +20,7 @@ mod decide;
 pub mod directory;
 mod draft;
 mod executor;
+mod grave;
 mod group;
 pub mod id;
 pub mod instance;
@@ -47,6 +48,7 @@ mod state;
 pub mod step;
 mod succession;
 
+pub use grave::Graves;
 pub use membership::Standing;
 pub use restart::{Tuning, Witness};
 pub use sizes::Sizes;

@@ -214,14 +214,16 @@ fn tell_facts(draft: &mut Draft<'_>, to: NodeId) {
     draft.send(to, PeerMessage::Facts(facts));
 }
 
-/// A tombstone concerns everybody until everybody has it; any record whoever was heard holding an older version.
+/// A tombstone concerns everybody until everybody has it, and then nobody: some may have let go of it. Any record
+/// concerns whoever was heard holding an older version.
 fn concerns(draft: &Draft<'_>, record: &ServiceRecord, node: NodeId) -> bool {
     let holds = draft.holds(record.id, node);
-    let unconfirmed = || holds.is_none_or(|stamp| stamp < record.stamp);
-    let is_behind = holds.is_some_and(|stamp| stamp < record.stamp);
-    is_behind
-        || ((record.is_absent() || record.unproven) && unconfirmed())
-        || record.audience().contains(&node)
+    if holds.is_some_and(|stamp| stamp < record.stamp) {
+        return true;
+    }
+    let for_all = record.is_absent() || record.unproven;
+    !draft.standing().graves.contains_key(&record.id)
+        && ((for_all && holds.is_none()) || record.audience().contains(&node))
 }
 
 /// Returns whether the other has something newer, which it is asked for.

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::grave::Graves;
 use crate::id::{Millis, NodeId};
 use crate::mutant::{self, Mutant};
 use crate::peer::{Duty, Forgotten, NodeFacts};
@@ -22,6 +23,10 @@ pub struct Standing {
     pub duty: Duty,
     /// Whom it knows to be given up.
     pub forgotten: Forgotten,
+    /// How long it ran while there were [`graves`](Self::graves), in milliseconds, as far as it counted.
+    pub ran: u64,
+    /// The tombstones that are kept for a while only.
+    pub graves: Arc<Graves>,
 }
 
 /// What is heard of the other nodes.

@@ -23,6 +23,8 @@ pub struct Tuning {
     pub dead_after: u64,
     /// Who must be heard before this node acts for others.
     pub witness: Witness,
+    /// A tombstone that every known node has is kept for so long of this node's running time.
+    pub keep_deleted: u64,
 }
 
 /// What gives a node permission to act for a silent one.
@@ -46,6 +48,7 @@ impl Default for Tuning {
             lost_after: 5_000,
             dead_after: 20_000,
             witness: Witness::Majority,
+            keep_deleted: 30 * 24 * 3_600_000,
         }
     }
 }

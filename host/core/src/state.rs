@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::capability::{CapId, Capability, Lease, Supply};
 use crate::directory::Directory;
+use crate::grave::Age;
 use crate::id::{Called, EngineName, Millis, NodeId, NodeName, ServiceId};
 use crate::instance::{Instance, Observed, Seen};
 use crate::keyed::Keyed;
@@ -66,7 +67,10 @@ pub struct Core {
     pub(crate) waiting: BTreeSet<ServiceId>,
     /// Instances of this node's own services that lost what they need.
     pub(crate) lacking: BTreeSet<InstanceKey>,
+    /// The tombstones that have nothing left to stop.
+    pub(crate) over: BTreeSet<ServiceId>,
 
+    pub(crate) age: Age,
     pub(crate) due: BTreeSet<(Millis, ServiceId)>,
     pub(crate) fences: u64,
     pub(crate) calls: u64,
@@ -135,6 +139,8 @@ impl Core {
             held: Taken::new(),
             waiting: BTreeSet::new(),
             lacking: BTreeSet::new(),
+            over: BTreeSet::new(),
+            age: Age::default(),
             due: BTreeSet::new(),
             fences: 0,
             calls: 0,
@@ -312,6 +318,18 @@ impl Core {
         txn.freed.iter().for_each(|key| self.free(key));
         txn.taken.iter().for_each(|lease| self.take(lease));
         txn.records.values().for_each(|record| self.remember(record));
+        txn.erased.iter().for_each(|service| self.erase(*service));
+    }
+
+    /// As if it had never been.
+    fn erase(&mut self, service: ServiceId) {
+        self.records.remove(&service);
+        self.over.remove(&service);
+        self.waiting.remove(&service);
+        self.heard.remove_all(service);
+        self.holds.retain(|(of, _), _| *of != service);
+        self.refused.retain(|(of, _, _), _| *of != service);
+        self.due.retain(|(_, of)| *of != service);
     }
 
     fn apply_mark(&mut self, mark: Mark) {
@@ -325,6 +343,7 @@ impl Core {
             Mark::Watch(watch) => self.look_out(*watch),
             Mark::Fences(n) => self.fences = n,
             Mark::Calls(n) => self.calls = n,
+            Mark::Age(age) => self.age = age,
             Mark::Refused(service, slot, node, until) => {
                 self.refused.insert((service, slot, node), until);
                 self.due.insert((until, service));
@@ -394,6 +413,9 @@ impl Core {
         } else {
             self.waiting.remove(&record.id);
         }
+        if record.is_over() {
+            self.over.insert(record.id);
+        }
         if record.stamp.owner != self.me.node {
             // its owner is told, and nobody else
             self.heard.remove_all(record.id);
@@ -428,6 +450,7 @@ impl Core {
             self.due.retain(|(due, _)| dropped.fired.is_none_or(|fired| *due > fired));
             return;
         }
+        self.age.not_before = at;
         let mut late: BTreeSet<ServiceId> = dropped.touched.clone();
         if let Some(now) = dropped.fired {
             late.extend(self.due_until(now));
@@ -444,7 +467,7 @@ impl Core {
     /// When the next [`Input::Tick`] has something to do; `None` while nothing waits for time.
     pub fn next_due(&self) -> Option<Millis> {
         let service = self.due.first().map(|(at, _)| *at);
-        service.into_iter().chain(self.beat_due()).min()
+        service.into_iter().chain(self.beat_due()).chain(self.count_due()).min()
     }
 
     /// When the next sign of life is due; `None` on a node that stands alone.

@@ -35,6 +35,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::capability::{Capability, Lease, MAX_OFFERS, Named};
+use crate::grave::Age;
 use crate::id::{Called, EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
 use crate::instance::{Instance, Observed};
 use crate::membership::{Peer, Standing, Watch};
@@ -295,6 +296,8 @@ pub struct Txn {
     pub dead: BTreeSet<InstanceKey>,
     /// Acknowledged revisions newer than the one in the record that won; `None`: the record has caught up.
     pub kept: BTreeMap<ServiceId, Option<Arc<Revision>>>,
+    /// Services of which nothing is kept any more: tombstones that came to their end.
+    pub erased: BTreeSet<ServiceId>,
     /// This life's incarnation, when it was raised.
     pub incarnation: Option<Incarnation>,
     /// What the node keeps about itself, when it changed.
@@ -331,6 +334,7 @@ impl Txn {
             freed,
             dead,
             kept,
+            erased,
             incarnation,
             standing,
             offers,
@@ -341,6 +345,7 @@ impl Txn {
         services
             && dead.is_empty()
             && kept.is_empty()
+            && erased.is_empty()
             && incarnation.is_none()
             && standing.is_none()
             && offers.is_empty()
@@ -373,6 +378,8 @@ pub(crate) enum Mark {
     Fences(u64),
     /// Ids up to this are used by calls.
     Calls(u64),
+    /// How far running time is counted.
+    Age(Age),
     /// A node refuses a slot until then.
     Refused(ServiceId, SlotId, NodeId, Millis),
     /// This node has something to offer again: it takes its refusals back.

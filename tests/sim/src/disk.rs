@@ -35,6 +35,7 @@ impl Contents {
             }
             self.records.insert(*id, Arc::clone(record));
         }
+        txn.erased.iter().for_each(|id| drop(self.records.remove(id)));
         for (id, revision) in &txn.kept {
             match revision {
                 Some(revision) => drop(self.kept.insert(*id, Arc::clone(revision))),

@@ -71,9 +71,6 @@ fn forget_lost(world: &mut World, lost: usize) -> Verdict {
 }
 
 fn come_to_rest(world: &mut World) -> Verdict {
-    if world.nodes.len() == 1 {
-        return if world.until(world.now + REST)? { Ok(()) } else { Err(restless(world)) };
-    }
     let end = world.now + REST;
     while world.now < end {
         let before = world.figures.work();

@@ -168,11 +168,11 @@ impl World {
         world
     }
 
-    /// Everything that happens until `end`. Returns whether nothing is left to happen.
+    /// Everything that happens until `end`.
     ///
     /// # Errors
     /// The first rule that does not hold.
-    pub fn until(&mut self, end: Time) -> Result<bool, Broken> {
+    pub fn until(&mut self, end: Time) -> Verdict {
         while let Some((at, event)) = self.queue.pop(end) {
             self.now = at;
             self.figures.events += 1;
@@ -184,7 +184,7 @@ impl World {
         }
         // a node that stands alone may have nothing left to do
         self.now = if self.nodes.len() > 1 { end } else { self.now.max(end.min(self.scene.calm_at)) };
-        Ok(self.queue.iter().next().is_none())
+        Ok(())
     }
 
     fn happen(&mut self, event: Event) -> Verdict {

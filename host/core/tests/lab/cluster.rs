@@ -26,14 +26,18 @@ pub const LONG: u64 = 60_000;
 pub struct Cluster {
     pub labs: Vec<Lab>,
     /// Those that neither hear nor speak.
-    cut: BTreeSet<NodeId>,
+    pub cut: BTreeSet<NodeId>,
     letters: Vec<(NodeId, NodeId, Letter)>,
 }
 
 impl Cluster {
     /// That many nodes that know each other; each is able to run anything that needs nothing.
     pub fn of(count: u128) -> Self {
-        let labs: Vec<Lab> = (1..=count).map(|n| Lab::named(n, Tuning::default(), [])).collect();
+        Self::tuned(count, Tuning::default())
+    }
+
+    pub fn tuned(count: u128, tuning: Tuning) -> Self {
+        let labs: Vec<Lab> = (1..=count).map(|n| Lab::named(n, tuning, [])).collect();
         let mut cluster = Self { labs, cut: BTreeSet::new(), letters: Vec::new() };
         cluster.introduce();
         cluster.pass(LONG);
@@ -84,7 +88,7 @@ impl Cluster {
         self.labs.iter_mut().find(|lab| lab.me() == node).expect("a node of the cluster")
     }
 
-    fn boot(&mut self, node: NodeId) {
+    pub fn boot(&mut self, node: NodeId) {
         self.lab(node).restart();
         self.introduce();
     }

@@ -53,6 +53,7 @@ impl Disk {
                 None => drop(self.kept.remove(id)),
             }
         }
+        txn.erased.iter().for_each(|id| drop(self.records.remove(id)));
         if let Some(standing) = &txn.standing {
             self.standing = Standing::clone(standing);
         }

@@ -145,8 +145,9 @@ fn a_service_that_never_got_a_node_is_over_as_soon_as_it_is_deleted() {
     let (mut lab, id) = (Lab::new(), service(1));
     lab.ask(deploy(id, [taking("memory", 1, image("web"))]));
     lab.ask(Request::Delete(id));
-    lab.check_rest();
     assert_eq!((lab.state(id), lab.disk.count(EventKind::Terminated)), (State::Terminated, 1));
+    lab.rest();
+    lab.check_rest();
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod crash;
 mod engines;
 mod exits;
 mod full;
+mod grave;
 mod life;
 mod loss;
 mod names;

@@ -1,9 +1,10 @@
 //! The written form of what a node keeps about itself.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use motey_core::Standing;
-use motey_core::id::NodeId;
+use motey_core::id::{NodeId, ServiceId};
 use motey_core::peer::{Duty, Forgotten};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,16 @@ pub struct StandingForm {
     /// How often a word was said about each node: an odd number forgets it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     forgotten: BTreeMap<Text<NodeId>, u32>,
+    /// In milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    ran: u64,
+    /// By what it had run then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    graves: BTreeMap<Text<ServiceId>, u64>,
+}
+
+fn is_zero(span: &u64) -> bool {
+    *span == 0
 }
 
 #[derive(Serialize, Deserialize)]
@@ -33,16 +44,18 @@ impl Formed for Standing {
     type First = StandingForm;
 
     fn form(&self) -> Result<StandingForm, CodecError> {
-        let Self { duty, forgotten } = self;
+        let Self { duty, forgotten, ran, graves } = self;
         let forgotten = forgotten.counts().map(|(node, words)| (Text(node), words)).collect();
-        Ok(StandingForm { duty: (*duty).into(), forgotten })
+        let graves = graves.iter().map(|(service, since)| (Text(*service), *since)).collect();
+        Ok(StandingForm { duty: (*duty).into(), forgotten, ran: *ran, graves })
     }
 }
 
 impl From<StandingForm> for Standing {
-    fn from(StandingForm { duty, forgotten }: StandingForm) -> Self {
+    fn from(StandingForm { duty, forgotten, ran, graves }: StandingForm) -> Self {
         let counts = forgotten.into_iter().map(|(Text(node), words)| (node, words));
-        Self { duty: duty.into(), forgotten: Forgotten::from_counts(counts) }
+        let graves = graves.into_iter().map(|(Text(service), since)| (service, since)).collect();
+        Self { duty: duty.into(), forgotten: Forgotten::from_counts(counts), ran, graves: Arc::new(graves) }
     }
 }
 

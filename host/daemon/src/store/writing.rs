@@ -48,6 +48,9 @@ impl<'a> Writing<'a> {
             self.forget("dead", record.id)?;
             self.forget("kept", record.id)?;
         }
+        for service in &txn.erased {
+            self.forget("record", *service)?;
+        }
         Ok(())
     }
 

@@ -165,7 +165,7 @@ fn a_revision() {
 fn the_standing_of_a_node() {
     assert_snapshot!(written(&Standing::default()), @r#"{"v":2,"duty":"operate"}"#);
     let forgotten = Forgotten::from_counts([(node(), 3)]);
-    assert_snapshot!(written(&Standing { duty: Duty::Drain, forgotten }), @r#"{"v":2,"duty":"drain","forgotten":{"00000000-0000-0000-0000-000000000007":3}}"#);
+    assert_snapshot!(written(&Standing { duty: Duty::Drain, forgotten, ..Standing::default() }), @r#"{"v":2,"duty":"drain","forgotten":{"00000000-0000-0000-0000-000000000007":3}}"#);
 }
 
 #[test]

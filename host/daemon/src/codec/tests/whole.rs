@@ -211,9 +211,12 @@ fn revision() -> impl Strategy<Value = Revision> {
 
 fn standing() -> impl Strategy<Value = Standing> {
     let duty = select(vec![Duty::Operate, Duty::Cordon, Duty::Drain]);
-    (duty, btree_map(any::<u128>(), any::<u32>(), 0..4)).prop_map(|(duty, counts)| {
+    let graves = btree_map(any::<u128>(), any::<u64>(), 0..4);
+    let all = (duty, btree_map(any::<u128>(), any::<u32>(), 0..4), any::<u64>(), graves);
+    all.prop_map(|(duty, counts, ran, graves)| {
         let counts = counts.into_iter().map(|(node, words)| (NodeId(Uuid::from_u128(node)), words));
-        Standing { duty, forgotten: Forgotten::from_counts(counts) }
+        let graves = graves.into_iter().map(|(service, since)| (ServiceId(Uuid::from_u128(service)), since));
+        Standing { duty, forgotten: Forgotten::from_counts(counts), ran, graves: Arc::new(graves.collect()) }
     })
 }
 

@@ -67,7 +67,7 @@ fn what_the_node_must_not_forget_about_attempts_revisions_and_itself_is_loaded_t
     let dead = |keys: &[u64]| Txn { dead: keys.iter().map(|n| key(*n)).collect(), ..Txn::default() };
     let forgotten = Forgotten::from_counts([(NodeId(Uuid::from_u128(2)), 1)]);
     let standing = [Duty::Drain, Duty::Cordon].map(|duty| Txn {
-        standing: Some(Arc::new(Standing { duty, forgotten: forgotten.clone() })),
+        standing: Some(Arc::new(Standing { duty, forgotten: forgotten.clone(), ..Standing::default() })),
         ..Txn::default()
     });
     let txns = [dead(&[1, 2]), dead(&[1, 3]), kept(1, Some(revision(1, 2))), kept(1, Some(revision(1, 3)))];
@@ -82,6 +82,26 @@ fn what_the_node_must_not_forget_about_attempts_revisions_and_itself_is_loaded_t
     assert_eq!((loaded.stored.dead.len(), loaded.stored.kept.len()), (3, 2));
     assert_eq!(loaded.stored.standing.duty, Duty::Cordon);
     assert_eq!(Memory::from(loaded), memory);
+}
+
+#[test]
+fn a_tombstone_ends_with_all_that_there_is_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("motey.db");
+    let (mut store, _) = open(&path);
+    for txn in [deployment(1), deployment(2), removal(1)] {
+        store.commit(&txn).expect("it is written");
+    }
+    let graves = Arc::new([(service(1), 7)].into());
+    let standing = Some(Arc::new(Standing { graves, ran: 9, ..Standing::default() }));
+    store.commit(&Txn { standing: standing.clone(), ..Txn::default() }).expect("it is written");
+    drop(store);
+    let (mut store, loaded) = open(&path);
+    assert_eq!((loaded.stored.records.len(), Some(Arc::new(loaded.stored.standing))), (2, standing));
+    store.commit(&Txn { erased: [service(1)].into(), ..Txn::default() }).expect("it is written");
+    drop(store);
+    let left = open(&path).1.stored.records;
+    assert_eq!(left.iter().map(|record| record.id).collect::<Vec<_>>(), [service(2)]);
 }
 
 #[test]

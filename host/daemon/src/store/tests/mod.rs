@@ -184,6 +184,7 @@ impl Memory {
                 self.kept.remove(id);
             }
         }
+        txn.erased.iter().for_each(|id| drop(self.records.remove(id)));
         self.offers.extend(txn.offers.clone());
         self.offers.retain(|_, all| !all.is_empty());
     }
