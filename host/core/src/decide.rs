@@ -20,7 +20,10 @@ impl Core {
         match input {
             Input::Asked { ask, request } => return self.answer(*ask, request, now),
             Input::Peer { from, letter } => read(&mut draft, *from, letter),
-            Input::Members(_) if self.is_in_cluster() => mail::beat(&mut draft),
+            Input::Members(_) if self.is_in_cluster() => {
+                mail::drop_words(&mut draft);
+                mail::beat(&mut draft);
+            }
             Input::Members(_) | Input::Broker(_) => {}
             Input::Capabilities { .. } => self.have_other_capabilities(&mut draft),
             Input::Engine { .. } => {

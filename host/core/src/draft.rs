@@ -2,6 +2,7 @@
 //!
 //! Owner and executor read and write through it, so that both halves of a decision on one node are one commit.
 
+mod dead;
 mod leases;
 
 use std::cell::OnceCell;
@@ -36,6 +37,7 @@ pub(crate) struct Draft<'a> {
     taken: Keyed<Vec<Lease>>,
     freed: BTreeSet<InstanceKey>,
     dead: BTreeSet<InstanceKey>,
+    outlived: BTreeSet<InstanceKey>,
     kept: BTreeMap<ServiceId, Option<Arc<Revision>>>,
     erased: BTreeSet<ServiceId>,
     incarnation: Incarnation,
@@ -75,6 +77,7 @@ impl<'a> Draft<'a> {
             taken: Keyed::default(),
             freed: BTreeSet::new(),
             dead: BTreeSet::new(),
+            outlived: BTreeSet::new(),
             kept: BTreeMap::new(),
             erased: BTreeSet::new(),
             incarnation: core.me.incarnation,
@@ -123,6 +126,7 @@ impl<'a> Draft<'a> {
             taken: self.taken.into_iter().flat_map(|(_, leases)| leases).collect(),
             freed: self.freed,
             dead: self.dead,
+            outlived: self.outlived,
             kept: self.kept,
             erased: self.erased,
             incarnation,
@@ -259,21 +263,6 @@ impl<'a> Draft<'a> {
     /// Nothing of the service is kept.
     pub fn erase(&mut self, service: ServiceId) {
         self.erased.insert(service);
-    }
-
-    /// Whether an attempt must not live on this node, whatever a record says.
-    pub fn is_dead(&self, key: &InstanceKey) -> bool {
-        !mutant::is(Mutant::RaiseDead) && (self.dead.contains(key) || self.core.dead.get(key).is_some())
-    }
-
-    /// A node that stands alone needs no such memory: its own record is the only one. Nothing follows a tombstone.
-    pub fn bury(&mut self, key: &InstanceKey) {
-        let lives = self.record(key.service).is_some_and(|record| !record.is_absent());
-        if self.core.is_in_cluster() && lives && !self.is_dead(key) {
-            self.dead.insert(key.clone());
-            // what is told of it must stay true
-            self.durability = Durability::Power;
-        }
     }
 
     /// Whether the step so far is what a full disk must still let through.

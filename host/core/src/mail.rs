@@ -130,8 +130,9 @@ fn hear_beat(draft: &mut Draft<'_>, from: NodeId, beat: &Beat, news: News) {
     if still_behind {
         draft.send(from, PeerMessage::Resync);
     }
+    let members = &draft.core.membership.members;
     draft.change_standing(|standing| {
-        standing.forgotten.merge(&beat.forgotten);
+        standing.forgotten.merge(&beat.forgotten, members);
     });
 }
 
@@ -230,17 +231,15 @@ fn concerns(draft: &Draft<'_>, record: &ServiceRecord, node: NodeId) -> bool {
 fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Stamp>)]) -> bool {
     let mut wanted = Vec::new();
     for (service, theirs) in stamps {
-        if let Some(theirs) = theirs {
+        let known = draft.record(*service);
+        if let (Some(theirs), Some(record)) = (theirs, &known) {
             draft.mark_holds(*service, from, *theirs);
-            if draft
-                .record(*service)
-                .is_some_and(|record| record.unproven && record.stamp.owner == draft.me())
-            {
+            if record.unproven && record.stamp.owner == draft.me() {
                 // this may have been the last one that the epoch waited for
                 draft.wake(*service, draft.now);
             }
         }
-        let mine = draft.record(*service).map(|record| record.stamp);
+        let mine = known.map(|record| record.stamp);
         if mine > *theirs {
             draft.send_record(*service, from);
         } else if mine < *theirs {
@@ -322,6 +321,12 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
         let living = draft.core.records.values().filter(|record| !record.is_over());
         living.for_each(|record| draft.wake(record.id, draft.now));
     }
+}
+
+/// Words about nodes that are no members any more count no more.
+pub(crate) fn drop_words(draft: &mut Draft<'_>) {
+    let members = &draft.core.membership.members;
+    draft.change_standing(|standing| standing.forgotten.retain(members));
 }
 
 /// What changed about this node is told, and looked at, at once. A node that stands alone has nobody to tell.

@@ -114,15 +114,20 @@ impl Forgotten {
         says
     }
 
-    /// Takes in later words. Returns whether there were any.
-    pub(crate) fn merge(&mut self, other: &Self) -> bool {
+    /// Takes in later words about these nodes. Returns whether there were any.
+    pub(crate) fn merge(&mut self, other: &Self, about: &BTreeSet<NodeId>) -> bool {
         let mut learned = false;
-        for (node, words) in other.counts() {
+        for (node, words) in other.counts().filter(|(node, _)| about.contains(node)) {
             let mine = self.0.entry(node).or_default();
             learned |= words > *mine;
             *mine = words.max(*mine);
         }
         learned
+    }
+
+    /// Leaves only the words about these nodes.
+    pub(crate) fn retain(&mut self, about: &BTreeSet<NodeId>) {
+        self.0.retain(|node, _| about.contains(node));
     }
 
     fn words(&self, node: NodeId) -> u32 {
@@ -174,8 +179,12 @@ mod tests {
         assert!(here.set(one, true) && !here.set(one, true));
         let mut there = here.clone();
         assert!(there.set(one, false) && there.set(other, true));
-        assert!(here.merge(&there) && !here.merge(&there));
+        let both = [one, other].into();
+        assert!(here.merge(&there, &both) && !here.merge(&there, &both));
         assert_eq!(here, there);
         assert_eq!(here.iter().collect::<Vec<_>>(), [other]);
+        here.retain(&[one].into());
+        assert_eq!(here.counts().collect::<Vec<_>>(), [(one, 2)]);
+        assert!(!here.merge(&there, &[one].into()), "nobody says anything of it");
     }
 }

@@ -1,5 +1,7 @@
 //! How much a core keeps in memory: for those who watch that it does not grow with what happened.
 
+use std::collections::BTreeSet;
+
 use crate::state::Core;
 
 /// So many entries of each kind.
@@ -13,6 +15,22 @@ pub struct Sizes {
     pub runs: usize,
     /// Instances that the owner was told of.
     pub heard: usize,
+    /// Attempts that must not live again.
+    pub dead: usize,
+    /// Leases.
+    pub leases: usize,
+    /// Revisions that lost their record.
+    pub kept: usize,
+    /// Tombstones that are kept for a while only.
+    pub graves: usize,
+    /// Nodes about which a word was said.
+    pub words: usize,
+    /// Versions of records that other nodes were heard holding.
+    pub holds: usize,
+    /// Nodes of which something was given away since they told their facts.
+    pub given: usize,
+    /// Instances that engines told of before they listed what they have.
+    pub early: usize,
     /// Refusals that are remembered.
     pub refused: usize,
     /// Timers.
@@ -27,6 +45,14 @@ impl Core {
             seen: self.seen.len(),
             runs: self.runs.len(),
             heard: self.heard.len(),
+            dead: self.dead.len(),
+            leases: self.leases.len(),
+            kept: self.kept.len(),
+            graves: self.standing.graves.len(),
+            words: self.standing.forgotten.counts().count(),
+            holds: self.holds.len(),
+            given: self.given.len(),
+            early: self.early.values().map(BTreeSet::len).sum(),
             refused: self.refused.len(),
             due: self.due.len(),
         }

@@ -19,6 +19,9 @@ use crate::restart::Tuning;
 use crate::run::Run;
 use crate::step::{Committed, Dropped, Effect, EngineError, EngineState, Input, Mark, Txn};
 
+/// Of so many instances an engine may tell before it lists what it has; of more, and all that it lists is doubtful.
+const MOST_EARLY: usize = 10_000;
+
 /// Who this node is in this life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -48,7 +51,7 @@ pub struct Core {
     pub(crate) engines: BTreeMap<EngineName, Engine>,
     pub(crate) seen: Keyed<Instance>,
     /// Whom engines told of before they listed what they have: the list may be the older of the two.
-    early: BTreeMap<EngineName, BTreeSet<InstanceKey>>,
+    pub(crate) early: BTreeMap<EngineName, BTreeSet<InstanceKey>>,
 
     // how far the executor is
     pub(crate) runs: Keyed<Run>,
@@ -163,7 +166,10 @@ impl Core {
             Input::Engine { name, state } => self.note_engine(name, state),
             Input::Instance(instance) => {
                 if !matches!(self.engines.get(&instance.engine), Some(Engine::Up { .. })) {
-                    self.early.entry(instance.engine.clone()).or_default().insert(instance.key.clone());
+                    let early = self.early.entry(instance.engine.clone()).or_default();
+                    if early.len() < MOST_EARLY {
+                        early.insert(instance.key.clone());
+                    }
                 }
                 self.note_instance(instance);
             }
@@ -183,6 +189,8 @@ impl Core {
         let alone = all.iter().all(|node| *node == self.me.node);
         self.membership.members = if alone { BTreeSet::new() } else { all.clone() };
         self.membership.peers.retain(|node, _| all.contains(node));
+        self.holds.retain(|(_, node), _| all.contains(node));
+        self.given.retain(|node, _| all.contains(node));
         for node in self.directory.nodes().filter(|node| !all.contains(node)).collect::<Vec<_>>() {
             self.directory.remove(node);
         }
@@ -225,7 +233,7 @@ impl Core {
     fn note_list(&mut self, name: &EngineName, listed: &[Instance]) {
         let was_up = matches!(self.engines.get(name), Some(Engine::Up { .. }));
         let early = self.early.remove(name).unwrap_or_default();
-        let doubtful = |key: &InstanceKey| was_up || early.contains(key);
+        let doubtful = |key: &InstanceKey| was_up || early.len() >= MOST_EARLY || early.contains(key);
         let now: BTreeSet<&InstanceKey> = listed.iter().map(|instance| &instance.key).collect();
         let here = self.seen.iter().filter(|(_, instance)| instance.engine == *name);
         let missing: Vec<InstanceKey> = here.map(|(key, _)| key).filter(|key| !now.contains(key)).collect();
@@ -313,6 +321,9 @@ impl Core {
                 Some(revision) => drop(self.kept.insert(*service, Arc::clone(revision))),
                 None => drop(self.kept.remove(service)),
             }
+        }
+        for key in &txn.outlived {
+            self.dead.remove(key);
         }
         txn.dead.iter().for_each(|key| self.dead.insert(key, ()));
         txn.freed.iter().for_each(|key| self.free(key));

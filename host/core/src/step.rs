@@ -294,6 +294,8 @@ pub struct Txn {
     /// Attempts that will never live (again) on this node, whatever a record says. Those of a deleted service need no
     /// keeping: nothing follows a tombstone.
     pub dead: BTreeSet<InstanceKey>,
+    /// Dead attempts that are remembered no more, since many have followed them.
+    pub outlived: BTreeSet<InstanceKey>,
     /// Acknowledged revisions newer than the one in the record that won; `None`: the record has caught up.
     pub kept: BTreeMap<ServiceId, Option<Arc<Revision>>>,
     /// Services of which nothing is kept any more: tombstones that came to their end.
@@ -333,6 +335,7 @@ impl Txn {
             taken,
             freed,
             dead,
+            outlived,
             kept,
             erased,
             incarnation,
@@ -344,6 +347,7 @@ impl Txn {
         let services = records.is_empty() && taken.is_empty() && freed.is_empty();
         services
             && dead.is_empty()
+            && outlived.is_empty()
             && kept.is_empty()
             && erased.is_empty()
             && incarnation.is_none()

@@ -27,6 +27,7 @@ impl Contents {
     fn take(&mut self, txn: &Txn) {
         self.leases.retain(|lease| !txn.freed.contains(&lease.holder));
         self.leases.extend(txn.taken.iter().cloned());
+        self.dead.retain(|key| !txn.outlived.contains(key));
         self.dead.extend(txn.dead.iter().cloned());
         for (id, record) in &txn.records {
             if record.is_absent() {

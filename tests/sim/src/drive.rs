@@ -98,7 +98,16 @@ impl World {
         let bodies: usize = node.engines.iter().map(|engine| engine.bodies.len()).sum();
         let known = 2 * (named + bodies) + SLACK;
         let bounded = [sizes.seen, sizes.runs, sizes.heard, sizes.refused].iter().all(|size| *size <= known);
-        holds("memory is bounded", bounded && sizes.due <= 4 * known, || format!("{sizes:?}, {named} named"))
+        let (records, nodes) = (sizes.records, self.nodes.len());
+        let bounded = bounded
+            && sizes.due <= 4 * known
+            && sizes.dead <= 8 * known
+            && sizes.leases <= known
+            && sizes.early <= known
+            && sizes.kept.max(sizes.graves) <= records
+            && sizes.holds <= records * nodes
+            && sizes.words.max(sizes.given) <= nodes;
+        holds("memory is bounded", bounded, || format!("{sizes:?}, {named} named"))
     }
 
     /// Somebody asks a node for something.

@@ -19,10 +19,10 @@ pub(super) const REFUSAL_LASTS: u64 = 10_000;
 /// Takes in a report. One about an older version of the record tells that its sender has to hear of this one; one about
 /// a newer version is asked for again, with that version: what it says follows from what is not known here.
 pub(crate) fn hear(draft: &mut Draft<'_>, from: NodeId, report: Report) {
-    if let Some(held) = report.holds {
-        draft.mark_holds(report.service, from, held);
-    }
     let Some(record) = draft.record(report.service) else { return };
+    if let Some(held) = report.holds {
+        draft.mark_holds(record.id, from, held);
+    }
     if report.holds.is_some_and(|held| held < record.stamp) {
         draft.send_record(record.id, from);
     }

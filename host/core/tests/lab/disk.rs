@@ -46,6 +46,7 @@ impl Disk {
             self.fences.extend(record.slots.values().map(|assigned| assigned.fence));
             self.records.insert(*id, ServiceRecord::clone(record));
         }
+        self.dead.retain(|key| !txn.outlived.contains(key));
         self.dead.extend(txn.dead.iter().cloned());
         for (id, revision) in &txn.kept {
             match revision {

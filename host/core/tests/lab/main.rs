@@ -14,6 +14,7 @@ mod engines;
 mod exits;
 mod full;
 mod grave;
+mod growth;
 mod life;
 mod loss;
 mod names;

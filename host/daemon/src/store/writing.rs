@@ -34,6 +34,9 @@ impl<'a> Writing<'a> {
 
     /// Nothing follows a tombstone: what was kept against a record that is none goes with it.
     pub(super) fn memories(&self, txn: &Txn) -> Result<(), StoreError> {
+        for key in &txn.outlived {
+            self.execute("DELETE FROM dead WHERE holder = ?1", params![holder(key)])?;
+        }
         for key in &txn.dead {
             let row = params![key.service.0.as_bytes(), holder(key), encoded(key)?];
             self.execute("INSERT OR IGNORE INTO dead (service, holder, body) VALUES (?1, ?2, ?3)", row)?;

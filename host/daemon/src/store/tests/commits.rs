@@ -70,7 +70,14 @@ fn what_the_node_must_not_forget_about_attempts_revisions_and_itself_is_loaded_t
         standing: Some(Arc::new(Standing { duty, forgotten: forgotten.clone(), ..Standing::default() })),
         ..Txn::default()
     });
-    let txns = [dead(&[1, 2]), dead(&[1, 3]), kept(1, Some(revision(1, 2))), kept(1, Some(revision(1, 3)))];
+    let outlived = Txn { outlived: [key(2)].into(), ..dead(&[4]) };
+    let txns = [
+        dead(&[1, 2]),
+        dead(&[1, 3]),
+        outlived,
+        kept(1, Some(revision(1, 2))),
+        kept(1, Some(revision(1, 3))),
+    ];
     let more = [kept(2, Some(revision(2, 2))), kept(3, Some(revision(3, 2))), kept(3, None)];
     for txn in txns.into_iter().chain(more).chain(standing) {
         store.commit(&txn).expect("it is written");

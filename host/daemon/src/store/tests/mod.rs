@@ -169,6 +169,7 @@ impl Memory {
     fn apply(&mut self, txn: &Txn) {
         txn.freed.iter().for_each(|key| drop(self.leases.remove(&format!("{key:?}"))));
         txn.taken.iter().for_each(|lease| self.take(lease.clone()));
+        self.dead.retain(|key| !txn.outlived.contains(key));
         self.dead.extend(txn.dead.iter().cloned());
         for (id, revision) in &txn.kept {
             self.kept.remove(id);
