@@ -15,6 +15,8 @@ pub struct Sizes {
     pub runs: usize,
     /// Instances that the owner was told of.
     pub heard: usize,
+    /// Those of them that lost what they need.
+    pub lacking: usize,
     /// Attempts that must not live again.
     pub dead: usize,
     /// Leases.
@@ -45,6 +47,7 @@ impl Core {
             seen: self.seen.len(),
             runs: self.runs.len(),
             heard: self.heard.len(),
+            lacking: self.lacking.len(),
             dead: self.dead.len(),
             leases: self.leases.len(),
             kept: self.kept.len(),

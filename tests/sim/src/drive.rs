@@ -97,7 +97,9 @@ impl World {
         let named: usize = records.map(|record| record.slots.len() + record.dismissed.len()).sum();
         let bodies: usize = node.engines.iter().map(|engine| engine.bodies.len()).sum();
         let known = 2 * (named + bodies) + SLACK;
-        let bounded = [sizes.seen, sizes.runs, sizes.heard, sizes.refused].iter().all(|size| *size <= known);
+        let bounded = [sizes.seen, sizes.runs, sizes.heard, sizes.lacking, sizes.refused]
+            .iter()
+            .all(|size| *size <= known);
         let (records, nodes) = (sizes.records, self.nodes.len());
         let bounded = bounded
             && sizes.due <= 4 * known
