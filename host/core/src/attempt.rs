@@ -32,6 +32,11 @@ impl<'a> Attempt<'_, 'a> {
     pub fn advance(mut self, wish: Wish, before: Option<Run>) {
         let mut run = before.clone().unwrap_or_default();
         let wish = self.temper(wish, &mut run);
+        run.engine = Some(self.engine.clone());
+        if run.wish != Some(wish) {
+            // what this very step began on another wish was never begun
+            run.call = run.call.filter(|(call, _)| !self.draft.take_back(*call));
+        }
         let stays = run.call.is_some() || self.act(wish, &mut run);
         // whether there is such an instance at all is being asked
         let is_rumour = wish == Wish::Leave && run.call.is_some();
@@ -122,20 +127,22 @@ impl<'a> Attempt<'_, 'a> {
         (!live).then(|| Reason::new(Code::WaitingAdmission, text()))
     }
 
-    /// What runs here already, or holds its leases, is never refused; nor what is to be kept whatever is lost.
+    /// What runs here already, or holds its leases, is never refused, unless it was ended here; nor what is to be kept
+    /// whatever is lost.
     fn admit(&mut self) -> Result<(), Vec<Reason>> {
-        if self.draft.has_leases(self.key) {
-            return Ok(());
-        }
-        let lives = self.seen().is_some_and(Seen::has_process);
-        if self.draft.is_dead(self.key) && !lives {
+        if self.draft.is_dead(self.key) {
             let text = "this attempt was refused or ended here before; it needs a new one";
             return Err(vec![Reason::new(Code::WaitingAdmission, text)]);
+        }
+        if self.draft.has_leases(self.key) {
+            return Ok(());
         }
         let Some(image) = self.image() else { return Ok(()) };
         match admit(self.draft, self.key, &image) {
             Ok(leases) => self.draft.take(self.key, leases),
-            Err(_) if lives || (self.instance().is_some() && image.on_loss == OnLoss::Keep) => {}
+            Err(_)
+                if self.seen().is_some_and(Seen::has_process)
+                    || (self.instance().is_some() && image.on_loss == OnLoss::Keep) => {}
             Err(reasons) => return Err(reasons),
         }
         Ok(())
@@ -167,6 +174,7 @@ impl<'a> Attempt<'_, 'a> {
     fn start(&mut self, run: &mut Run) {
         run.running_since = None;
         run.fresh = true;
+        run.ordered = false;
         self.call(run, Verb::Start, EngineOp::Start);
     }
 
@@ -186,7 +194,8 @@ impl<'a> Attempt<'_, 'a> {
     }
 
     fn after_exit(&mut self, run: &mut Run, exit: Exit) {
-        if run.exit_noted {
+        let is_own = exit.success() || !std::mem::take(&mut run.ordered);
+        if run.exit_noted || !is_own {
             run.restarts += 1;
             return self.start(run);
         }
@@ -199,9 +208,12 @@ impl<'a> Attempt<'_, 'a> {
         self.after_end(run, reason, exit.success());
     }
 
-    /// Somebody removed it.
+    /// Somebody removed it, or this node did, on an order that was taken back.
     fn vanished(&mut self, run: &mut Run) {
         run.shown = false;
+        if std::mem::take(&mut run.ordered) {
+            return self.create(run);
+        }
         self.after_end(run, Reason::new(Code::EngineFailed, "it vanished from its engine"), false);
     }
 
@@ -337,7 +349,7 @@ impl<'a> Attempt<'_, 'a> {
 
     /// Also what is stopping already: whoever asked for that, in an earlier life, may have died over it.
     fn stop(&mut self, run: &mut Run) {
-        run.stop_asked = true;
+        (run.stop_asked, run.ordered) = (true, true);
         if mutant::is(Mutant::FreeEarly) {
             self.draft.free(self.key);
         }
@@ -410,7 +422,6 @@ impl<'a> Attempt<'_, 'a> {
     fn call(&mut self, run: &mut Run, verb: Verb, op: EngineOp) {
         let handle = self.instance().map(|instance| instance.handle.clone());
         let target = Target { key: self.key.clone(), service_name: self.record.name.clone(), handle };
-        run.engine = Some(self.engine.clone());
         run.call = Some((self.draft.call(&self.engine, target, op), verb));
     }
 

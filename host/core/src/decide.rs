@@ -149,11 +149,14 @@ fn receive(draft: &mut Draft<'_>, from: NodeId, record: &Arc<ServiceRecord>) {
             owner::let_go(draft, record);
             if record.stamp.owner == me {
                 // this node's own, from before its disk was restored: what was told of it meanwhile is lost
-                draft.peers().into_keys().for_each(|peer| draft.send(peer, PeerMessage::Resync));
+                mail::ask_all_again(draft);
                 record.audience().into_iter().for_each(|node| draft.send_record(service, node));
             }
             if let Some(known) = known {
                 keep_newer(draft, &known.revision, record);
+            }
+            if record.is_absent() {
+                owner::outrun(draft, record);
             }
             succession::consider(draft, service);
             owner::tend(draft, service);

@@ -5,6 +5,7 @@
 mod dead;
 mod leases;
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use crate::capability::{CapId, Capability, Lease, Supply};
 use crate::grave::Age;
 use crate::id::{Called, EngineName, Millis, NodeId, ServiceId};
-use crate::instance::{Instance, Observed};
+use crate::instance::{Heard, Instance, Observed};
 use crate::keyed::Keyed;
 use crate::membership::{Outlook, Peer, Standing, Watch};
 use crate::mutant::{self, Mutant};
@@ -46,7 +47,7 @@ pub(crate) struct Draft<'a> {
     journal: Vec<Event>,
     durability: Durability,
     runs: Keyed<Option<Run>>,
-    heard: Keyed<Option<Observed>>,
+    heard: Keyed<Option<Heard>>,
     holds: BTreeMap<(ServiceId, NodeId), Stamp>,
     peers: BTreeMap<NodeId, Peer>,
     given: Option<BTreeMap<NodeId, Taken>>,
@@ -142,7 +143,7 @@ impl<'a> Draft<'a> {
         let runs = std::mem::take(&mut self.runs).into_iter();
         self.marks.extend(runs.map(|(key, run)| Mark::Run(key, run.map(Box::new))));
         let heard = std::mem::take(&mut self.heard).into_iter();
-        self.marks.extend(heard.map(|(key, observed)| Mark::Heard(key, observed.map(Box::new))));
+        self.marks.extend(heard.map(|(key, heard)| Mark::Heard(key, heard.map(Box::new))));
         let holds = std::mem::take(&mut self.holds).into_iter();
         self.marks.extend(holds.map(|((service, node), stamp)| Mark::Holds(service, node, stamp)));
         let peers = std::mem::take(&mut self.peers).into_iter();
@@ -187,11 +188,12 @@ impl<'a> Draft<'a> {
 
     /// Puts a record in the transaction under the stamp that follows what is known of its epoch.
     pub fn write(&mut self, mut record: ServiceRecord, durability: Durability) -> Arc<ServiceRecord> {
-        let before = self.received.get(&record.id).copied();
-        let before = before.max(self.core.records.get(&record.id).map(|record| record.stamp));
+        let received = self.received.get(&record.id).copied();
+        let before = self.core.records.get(&record.id).map(|record| record.stamp);
         let same_epoch =
             |stamp: &Stamp| (stamp.epoch, stamp.owner) == (record.stamp.epoch, record.stamp.owner);
-        record.stamp.version = before.filter(same_epoch).map_or(1, |stamp| stamp.version + 1);
+        let versions = received.into_iter().chain(before).filter(same_epoch).map(|stamp| stamp.version);
+        record.stamp.version = versions.max().unwrap_or(0) + 1;
         record.stamp.writer = self.incarnation;
         record.stamp.absent = record.is_absent();
         let record = Arc::new(record);
@@ -298,10 +300,11 @@ impl<'a> Draft<'a> {
 
     /// Every instance of a service that this executor remembers, sees or drafted.
     pub fn known(&self, service: ServiceId) -> BTreeSet<InstanceKey> {
-        let mut known: BTreeSet<InstanceKey> = self.core.runs.of(service).map(|(key, _)| key).collect();
-        known.extend(self.core.seen.of(service).map(|(key, _)| key));
-        known.extend(self.core.leases.of(service).map(|(key, _)| key));
-        known.extend(self.runs.of(service).map(|(key, _)| key));
+        let mut known: BTreeSet<InstanceKey> =
+            self.core.runs.of(service).map(|(key, _)| key.clone()).collect();
+        known.extend(self.core.seen.of(service).map(|(key, _)| key.clone()));
+        known.extend(self.core.leases.of(service).map(|(key, _)| key.clone()));
+        known.extend(self.runs.of(service).map(|(key, _)| key.clone()));
         known.retain(|key| !matches!(self.runs.get(key), Some(None)));
         known
     }
@@ -321,14 +324,26 @@ impl<'a> Draft<'a> {
 
     /// What was heard of an instance.
     pub fn heard(&self, key: &InstanceKey) -> Option<&Observed> {
-        match self.heard.get(key) {
+        let heard = match self.heard.get(key) {
             Some(drafted) => drafted.as_ref(),
             None => self.core.heard.get(key),
-        }
+        };
+        heard.map(|heard| &heard.observed)
     }
 
-    pub fn hear(&mut self, key: &InstanceKey, observed: Option<Observed>) {
-        self.heard.insert(key, observed);
+    pub fn hear(&mut self, observed: &Observed) {
+        let letter = self.peer(observed.node).map_or(0, |peer| peer.got);
+        self.heard.insert(&observed.key, Some(Heard { observed: observed.clone(), letter }));
+    }
+
+    pub fn unhear(&mut self, key: &InstanceKey) {
+        self.heard.insert(key, None);
+    }
+
+    /// The instances that a node told of, each with the number of the letter that did so last.
+    pub fn told_by(&self, node: NodeId) -> impl Iterator<Item = (&'a InstanceKey, u64)> + use<'a> {
+        let heard = self.core.heard.iter().filter(move |(_, heard)| heard.observed.node == node);
+        heard.map(|(key, heard)| (key, heard.letter))
     }
 
     /// What was heard of the instances of one slot.
@@ -342,8 +357,16 @@ impl<'a> Draft<'a> {
 
     /// The slots of a service of which anything was heard.
     pub fn heard_slots(&self, service: ServiceId) -> BTreeSet<SlotId> {
-        let before = self.core.heard.of(service).map(|(key, _)| key.slot);
-        before.chain(self.heard.of(service).map(|(key, _)| key.slot)).collect()
+        let before = self.core.heard.of(service).map(|(key, _)| key.slot.clone());
+        before.chain(self.heard.of(service).map(|(key, _)| key.slot.clone())).collect()
+    }
+
+    /// The nodes that were heard to have one of its instances.
+    pub fn heard_nodes(&self, service: ServiceId) -> BTreeSet<NodeId> {
+        let before = self.core.heard.of(service).map(|(_, heard)| heard.observed.node);
+        before
+            .chain(self.heard.of(service).filter_map(|(_, heard)| Some(heard.as_ref()?.observed.node)))
+            .collect()
     }
 
     /// Which version of a record a node was last heard to hold.
@@ -519,10 +542,23 @@ impl<'a> Draft<'a> {
     }
 
     /// All of them, as they are after this step.
-    pub fn peers(&self) -> BTreeMap<NodeId, Peer> {
-        let mut peers = self.core.membership.peers.clone();
-        peers.extend(self.peers.iter().map(|(node, peer)| (*node, peer.clone())));
+    pub fn peers(&self) -> Cow<'a, BTreeMap<NodeId, Peer>> {
+        let mut peers = Cow::Borrowed(&self.core.membership.peers);
+        if !self.peers.is_empty() {
+            peers.to_mut().extend(self.peers.iter().map(|(node, peer)| (*node, peer.clone())));
+        }
         peers
+    }
+
+    /// Which nodes they are.
+    pub fn peer_ids(&self) -> impl Iterator<Item = NodeId> + use<'a> {
+        self.core.membership.peers.keys().copied()
+    }
+
+    /// The number of the last letter to a node.
+    pub fn posted(&self, node: NodeId) -> u64 {
+        let peer = self.peers.get(&node).or_else(|| self.core.membership.peers.get(&node));
+        peer.map_or(0, |peer| peer.posted)
     }
 
     // time and effects
@@ -546,6 +582,13 @@ impl<'a> Draft<'a> {
         id
     }
 
+    /// A call of this very step is not made after all. Returns whether it was one.
+    pub fn take_back(&mut self, call: CallId) -> bool {
+        let before = self.effects.len();
+        self.effects.retain(|effect| !matches!(effect, Effect::Call(it) if it.id == call));
+        self.effects.len() < before
+    }
+
     /// Says something to a node. What this node says to itself is heard in the same step; a record goes out once, as
     /// it is when the step is whole.
     pub fn send(&mut self, to: NodeId, message: PeerMessage) {
@@ -566,15 +609,18 @@ impl<'a> Draft<'a> {
     /// Who is not authorised is told nothing.
     fn post(&mut self, to: NodeId, message: PeerMessage) {
         let incarnation = self.incarnation;
-        let Some(peer) = self.peer(to) else { return };
         let number = match message {
+            _ if !self.core.membership.peers.contains_key(&to) => return,
             PeerMessage::Beat(_) | PeerMessage::Resync | PeerMessage::Stale { .. } => 0,
-            _ => {
-                peer.posted += 1;
-                peer.posted
-            }
+            _ => self.next_number(to),
         };
         self.effects.push(Effect::Send(to, Letter { incarnation, number, message }));
+    }
+
+    fn next_number(&mut self, to: NodeId) -> u64 {
+        let Some(peer) = self.peer(to) else { return 0 };
+        peer.posted += 1;
+        peer.posted
     }
 
     pub fn next_message(&mut self) -> Option<(NodeId, PeerMessage)> {

@@ -13,7 +13,7 @@ use crate::instance::Report;
 use crate::mutant::{self, Mutant};
 use crate::peer::PeerMessage;
 use crate::record::{Desired, Dismissed, InstanceKey, ServiceRecord, SlotId};
-use crate::run::Run;
+use crate::run::{Run, Verb};
 use crate::state::Engine;
 
 /// What should become of an instance, as its record says it.
@@ -70,7 +70,7 @@ fn tell_again(draft: &mut Draft<'_>, key: &InstanceKey) {
 /// Everything will be told again.
 pub(crate) fn forget_told(draft: &mut Draft<'_>) {
     for (key, run) in draft.core.runs.iter() {
-        draft.set_run(&key, Some(Run { told: None, ..run.clone() }));
+        draft.set_run(key, Some(Run { told: None, ..run.clone() }));
     }
 }
 
@@ -161,11 +161,22 @@ fn forget(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
 /// becomes of it the owner says.
 fn others_stay(draft: &Draft<'_>, key: &InstanceKey) -> bool {
     let mut others = draft.known_in(key.service, &key.slot).into_iter().filter(|other| other != key);
-    let lives = |other: &InstanceKey| draft.seen(other).is_some_and(|instance| instance.seen.is_live());
-    others.any(|other| draft.has_leases(&other) || lives(&other))
+    others.any(|other| draft.has_leases(&other) || may_live(draft, &other))
 }
 
-/// Where an instance is, or is to be: as it is seen, as it is assigned, as it was last told.
+/// Whether an instance lives here, comes to life by what is under way, or is one of an engine that has not said a word.
+fn may_live(draft: &Draft<'_>, key: &InstanceKey) -> bool {
+    let run = draft.run(key);
+    let answers = |engine: &EngineName| matches!(draft.core.engines.get(engine), Some(Engine::Up { .. }));
+    let comes = run.as_ref().is_some_and(|run| matches!(run.call, Some((_, Verb::Create | Verb::Start))));
+    comes
+        || match draft.seen(key) {
+            Some(instance) => instance.seen.is_live(),
+            None => run.as_ref().and_then(|run| run.engine.as_ref()).is_some_and(|engine| !answers(engine)),
+        }
+}
+
+/// Where an instance is, or is to be: as it is seen, as it is assigned, as it was before.
 fn engine_of(
     draft: &Draft<'_>,
     orders: &Orders<'_>,
@@ -174,9 +185,8 @@ fn engine_of(
 ) -> Option<EngineName> {
     let seen = draft.seen(key).map(|instance| &instance.engine);
     let ordered = || orders.engine(key);
-    let told = || run.and_then(|run| run.told.as_ref()).map(|told| &told.engine);
-    let asked = || run.and_then(|run| run.engine.as_ref());
-    seen.or_else(ordered).or_else(told).or_else(asked).cloned()
+    let before = || run.and_then(|run| run.engine.as_ref());
+    seen.or_else(ordered).or_else(before).cloned()
 }
 
 /// What a record says to this node.

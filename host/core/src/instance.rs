@@ -141,6 +141,13 @@ pub struct Observed {
     pub at: Millis,
 }
 
+/// What an owner heard of an instance, and in which of its node's letters: 0 where it is this node's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub observed: Observed,
+    pub letter: u64,
+}
+
 impl Report {
     /// That a version of a record is held, and nothing else yet.
     pub(crate) fn of(service: ServiceId, holds: Option<Stamp>) -> Self {
@@ -159,6 +166,11 @@ impl Observed {
     /// Whether it does its work, as far as its engine shows.
     pub(crate) fn runs(&self) -> bool {
         self.seen == Some(Seen::Running)
+    }
+
+    /// Whether somebody froze it: it does no work, and is nobody's to end.
+    pub(crate) fn is_frozen(&self) -> bool {
+        self.seen == Some(Seen::Paused)
     }
 
     /// Whether there is, or may be, a process of it.

@@ -51,17 +51,16 @@ impl<T> Keyed<T> {
 
     /// Removes the entries of one service.
     pub fn remove_all(&mut self, service: ServiceId) {
-        let keys: Vec<InstanceKey> = self.of(service).map(|(key, _)| key).collect();
+        let keys: Vec<InstanceKey> = self.of(service).map(|(key, _)| key.clone()).collect();
         keys.iter().for_each(|key| drop(self.0.remove(key)));
     }
 
     /// The entries of one service, in the order of their slots.
-    pub fn of(&self, service: ServiceId) -> impl Iterator<Item = (InstanceKey, &T)> {
+    pub fn of(&self, service: ServiceId) -> impl Iterator<Item = (&InstanceKey, &T)> {
         let least = SlotId { image: ImageKey::least(), place: Place::Ordinal(0) };
         self.0
             .range(InstanceKey { service, slot: least, fence: Fence::LEAST }..)
             .take_while(move |(key, _)| key.service == service)
-            .map(|(key, value)| (key.clone(), value))
     }
 
     /// The entries of one slot of a service.
@@ -77,8 +76,8 @@ impl<T> Keyed<T> {
     }
 
     /// Every entry.
-    pub fn iter(&self) -> impl Iterator<Item = (InstanceKey, &T)> {
-        self.0.iter().map(|(key, value)| (key.clone(), value))
+    pub fn iter(&self) -> impl Iterator<Item = (&InstanceKey, &T)> {
+        self.0.iter()
     }
 
     /// Every entry, by value.

@@ -7,7 +7,7 @@
 //! its own; who sees a newer one asks for it. So all that concerns two nodes is the same on both after one exchange,
 //! whatever was lost before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::draft::Draft;
@@ -15,6 +15,7 @@ use crate::executor;
 use crate::id::{Millis, NodeId, ServiceId};
 use crate::membership::{BEATS, Peer, Survey, Watch};
 use crate::mutant::{self, Mutant};
+use crate::owner;
 use crate::peer::{Beat, Letter, NodeFacts, PeerMessage};
 use crate::record::{Incarnation, ServiceRecord, Stamp};
 
@@ -51,6 +52,7 @@ pub(crate) fn open(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Opti
             let whole = |peer: &&mut Peer| peer.behind && news.is_fresh && peer.since <= *since;
             if let Some(peer) = draft.peer(from).filter(whole) {
                 peer.behind = false;
+                owner::hear_all(draft, from, *since);
                 let me = draft.me();
                 let unproven = draft.core.records.values().filter(|it| it.unproven && it.stamp.owner == me);
                 unproven.for_each(|record| draft.wake(record.id, draft.now));
@@ -257,9 +259,21 @@ fn compare(draft: &mut Draft<'_>, from: NodeId, stamps: &[(ServiceId, Option<Sta
 pub(crate) fn want(draft: &mut Draft<'_>, from: NodeId, service: ServiceId) {
     let mine = draft.record(service).map(|record| record.stamp);
     draft.send(from, PeerMessage::Digest(vec![(service, mine)]));
-    if let Some(peer) = draft.peer(from) {
-        peer.behind = true;
-        peer.since = peer.got + 1;
+    miss(draft, from);
+}
+
+/// What every other node told counts as missed: each is asked for all that concerns this one, until it has said it.
+pub(crate) fn ask_all_again(draft: &mut Draft<'_>) {
+    for node in draft.peer_ids() {
+        miss(draft, node);
+        draft.send(node, PeerMessage::Resync);
+    }
+}
+
+/// What a node told so far is not known here.
+fn miss(draft: &mut Draft<'_>, node: NodeId) {
+    if let Some(peer) = draft.peer(node) {
+        (peer.behind, peer.since) = (true, peer.got + 1);
     }
 }
 
@@ -295,10 +309,8 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
         watch.told = Some(Arc::clone(&facts));
     }
     draft.set_watch(watch);
-    for to in peers.into_keys() {
-        if news {
-            draft.send(to, PeerMessage::Facts(Arc::clone(&facts)));
-        }
+    for to in draft.peer_ids().filter(|_| news) {
+        draft.send(to, PeerMessage::Facts(Arc::clone(&facts)));
     }
     draft.forget_given();
     offer_kept(draft, None);
@@ -306,7 +318,7 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
     if begins {
         // nothing was decided on what was told meanwhile
         executor::forget_told(draft);
-        draft.peers().into_keys().for_each(|peer| draft.send(peer, PeerMessage::Resync));
+        ask_all_again(draft);
     }
     if !draft.outlook().draining.is_empty() {
         // what found no other node before may find one now
@@ -341,11 +353,9 @@ pub(crate) fn beat_soon(draft: &mut Draft<'_>) {
 fn say_beat(draft: &mut Draft<'_>, hears: BTreeSet<NodeId>) {
     let disputed = draft.outlook().disputed;
     let standing = draft.standing().clone();
-    let posted: BTreeMap<NodeId, u64> =
-        draft.peers().into_iter().map(|(node, peer)| (node, peer.posted)).collect();
-    for (to, posted) in posted {
+    for to in draft.peer_ids() {
         let beat = Beat {
-            posted,
+            posted: draft.posted(to),
             hears: hears.clone(),
             duty: standing.duty,
             disputed,

@@ -71,6 +71,8 @@ pub(crate) struct Watch {
     pub last_beat: Option<Millis>,
     /// The next one is due at once.
     pub in_haste: bool,
+    /// Since it woke it was long enough among the others, or heard all of them, to have heard what it missed.
+    pub settled: bool,
     /// Since when it hears enough of the known nodes.
     pub enough_since: Option<Millis>,
     /// When others said that they know a later life of this node.
@@ -148,6 +150,7 @@ impl Survey<'_> {
         if slept || watch.awake_since.is_none() {
             watch.awake_since = Some(self.now);
             watch.enough_since = None;
+            watch.settled = false;
         }
         (watch.last_beat, watch.in_haste) = (Some(self.now), false);
         if watch.disputed_until.is_some_and(|until| until <= self.now) {
@@ -156,6 +159,7 @@ impl Survey<'_> {
         let hears = self.hears();
         let enough = self.is_enough(&hears);
         watch.enough_since = if enough { watch.enough_since.or(Some(self.now)) } else { None };
+        watch.settled |= self.is_settled(&watch);
         watch.outlook = Arc::new(self.outlook(&watch, &hears));
         watch
     }
@@ -197,7 +201,6 @@ impl Survey<'_> {
         }
         heard.retain(|node| members.contains(node));
         let enough = watch.enough_since.is_some_and(|since| self.now >= since.after(dead_after));
-        let all_heard = known.iter().all(|node| *node == self.me || self.has_spoken(*node, watch));
         Outlook {
             cluster: true,
             permitted: (enough || self.tuning.witness == Witness::None || mutant::is(Mutant::ActUnpermitted))
@@ -205,7 +208,7 @@ impl Survey<'_> {
                 && !leaving
                 && !disputed
                 && self.standing.duty != Duty::Drain,
-            settled: all_heard || awake(dead_after),
+            settled: watch.settled,
             fresh: hears.intersection(&known).count(),
             known,
             live,
@@ -215,6 +218,13 @@ impl Survey<'_> {
             leaving,
             disputed,
         }
+    }
+
+    fn is_settled(&self, watch: &Watch) -> bool {
+        let forgotten = &self.standing.forgotten;
+        let mut known = self.membership.members.iter().filter(|node| !forgotten.contains(**node));
+        let long = watch.awake_since.is_some_and(|since| self.now >= since.after(self.tuning.dead_after));
+        long || known.all(|node| *node == self.me || self.has_spoken(*node, watch))
     }
 
     /// More than half of the known nodes; at exactly half only with a session with the first broker.

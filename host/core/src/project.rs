@@ -152,7 +152,7 @@ impl<'a> View<'a> {
     fn slot(&mut self, slot: SlotId) -> SlotStatus {
         let assigned = self.record.slots.get(&slot);
         let key = assigned.map(|assigned| self.record.key(&slot, assigned.fence));
-        let heard = key.as_ref().and_then(|key| self.core.heard.get(key));
+        let heard = key.as_ref().and_then(|key| self.core.heard.get(key)).map(|heard| &heard.observed);
         let shown = key.as_ref().and_then(|key| self.core.instance(key));
         let (state, reason) = slot_state(self.record, self.has_failed, &slot, heard);
         let (state, reason) = match assigned.and_then(|assigned| self.why_unheard(assigned)) {

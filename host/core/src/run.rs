@@ -13,7 +13,7 @@ use crate::step::{CallId, EngineError, EngineErrorKind};
 /// How far the executor is with one instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// Where it was asked for last.
+    /// Where it is, or is to be.
     pub engine: Option<EngineName>,
     /// The call under way.
     pub call: Option<(CallId, Verb)>,
@@ -35,6 +35,10 @@ pub(crate) struct Run {
     pub shown: bool,
     /// A stop was asked for in this life of the node, and may still take its time.
     pub stop_asked: bool,
+    /// An answer showed an end that no event has told of yet: it may be told after the next start.
+    pub owed: bool,
+    /// Its next end was ordered here, and is not its own: the order may have been taken back since.
+    pub ordered: bool,
     /// A start was asked for, and it was not seen running since.
     pub fresh: bool,
     /// What follows from the end that is shown was decided.
@@ -88,6 +92,13 @@ impl Run {
         self.call.map(|(id, _)| id)
     }
 
+    /// An event says how it is now. Returns whether that may be about an end that was followed by a start since.
+    pub fn told_late(&mut self, told: Seen, known: Option<Seen>) -> bool {
+        let ended = |seen| matches!(seen, Seen::Exited(_));
+        let owed = ended(told) && std::mem::take(&mut self.owed);
+        owed && !known.is_some_and(ended)
+    }
+
     /// The call under way has ended with `result`. Returns whether the instance is known to be gone.
     pub fn answered(&mut self, result: &Result<Option<Instance>, EngineError>) -> bool {
         let Some((_, verb)) = self.call.take() else { return false };
@@ -105,6 +116,7 @@ impl Run {
         if verb == Verb::Start && self.failed.is_none() {
             self.exit_noted = false;
         }
+        self.owed |= matches!(shown, Some(Seen::Exited(_))) && rumour != shown;
         absent || (result.is_ok() && shown.is_none())
     }
 

@@ -9,7 +9,7 @@ use crate::capability::{Capability, Lease};
 use crate::directory::Directory;
 use crate::grave::Age;
 use crate::id::{EngineName, Millis, NodeId, NodeName, ServiceId};
-use crate::instance::{Instance, Observed, Seen};
+use crate::instance::{Heard, Instance, Seen};
 use crate::keyed::Keyed;
 use crate::membership::{BEATS, Membership, Outlook, Peer, Standing, Watch};
 use crate::mutant::{self, Mutant};
@@ -59,7 +59,7 @@ pub struct Core {
     pub(crate) runs: Keyed<Run>,
 
     // what the owner heard
-    pub(crate) heard: Keyed<Observed>,
+    pub(crate) heard: Keyed<Heard>,
     pub(crate) refused: BTreeMap<(ServiceId, SlotId, NodeId), Millis>,
     pub(crate) holds: BTreeMap<(ServiceId, NodeId), Stamp>,
     pub(crate) membership: Membership,
@@ -238,7 +238,8 @@ impl Core {
         let doubtful = |key: &InstanceKey| was_up || early.len() >= MOST_EARLY || early.contains(key);
         let now: BTreeSet<&InstanceKey> = listed.iter().map(|instance| &instance.key).collect();
         let here = self.seen.iter().filter(|(_, instance)| instance.engine == *name);
-        let missing: Vec<InstanceKey> = here.map(|(key, _)| key).filter(|key| !now.contains(key)).collect();
+        let missing: Vec<InstanceKey> =
+            here.map(|(key, _)| key).filter(|key| !now.contains(key)).cloned().collect();
         for key in &missing {
             match self.runs.get_mut(key) {
                 Some(run) if doubtful(key) || run.call.is_some() => run.look = true,
@@ -263,9 +264,11 @@ impl Core {
             told => told == Seen::Gone,
         });
         let is_unexpected = self.is_unexpected(instance);
+        let run = self.runs.get_mut(&instance.key);
+        let is_late = run.is_some_and(|run| run.told_late(instance.seen, known));
         match self.runs.get_mut(&instance.key) {
             Some(run) if run.call.is_some() => run.rumour = Some(instance.seen),
-            Some(run) if is_old => run.look = true,
+            Some(run) if is_old || is_late => run.look = true,
             None if is_unexpected => {
                 self.see(instance);
                 self.runs.insert(&instance.key, Run { look: true, ..Run::default() });
@@ -350,7 +353,7 @@ impl Core {
         match mark {
             Mark::Run(key, Some(run)) => self.runs.insert(&key, *run),
             Mark::Run(key, None) => drop(self.runs.remove(&key)),
-            Mark::Heard(key, observed) => self.hear(&key, observed.map(|observed| *observed)),
+            Mark::Heard(key, heard) => self.hear(&key, heard.map(|heard| *heard)),
             Mark::Holds(service, node, stamp) => drop(self.holds.insert((service, node), stamp)),
             Mark::Peer(node, peer) => self.know(node, *peer),
             Mark::Given(given) => self.given = given,
@@ -374,14 +377,14 @@ impl Core {
         }
     }
 
-    fn hear(&mut self, key: &InstanceKey, observed: Option<Observed>) {
-        if observed.as_ref().is_some_and(|observed| observed.lacks) {
+    fn hear(&mut self, key: &InstanceKey, heard: Option<Heard>) {
+        if heard.as_ref().is_some_and(|heard| heard.observed.lacks) {
             self.lacking.insert(key.clone());
         } else {
             self.lacking.remove(key);
         }
-        match observed {
-            Some(observed) => self.heard.insert(key, observed),
+        match heard {
+            Some(heard) => self.heard.insert(key, heard),
             None => drop(self.heard.remove(key)),
         }
     }

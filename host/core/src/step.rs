@@ -37,7 +37,7 @@ use std::sync::Arc;
 use crate::capability::{Capability, Lease, MAX_OFFERS, Named};
 use crate::grave::Age;
 use crate::id::{Called, EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
-use crate::instance::{Instance, Observed};
+use crate::instance::{Heard, Instance};
 use crate::membership::{Peer, Standing, Watch};
 use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
@@ -369,7 +369,7 @@ pub(crate) enum Mark {
     /// How far the executor is with an instance; `None` once it is gone.
     Run(InstanceKey, Option<Box<Run>>),
     /// What an executor told the owner of an instance; `None` once it is gone.
-    Heard(InstanceKey, Option<Box<Observed>>),
+    Heard(InstanceKey, Option<Box<Heard>>),
     /// Which version of a record a node holds.
     Holds(ServiceId, NodeId, Stamp),
     /// What is known of another node.

@@ -61,9 +61,13 @@ impl Names {
         node_name(self.number(id))
     }
 
+    /// The number of a service.
+    pub fn service_number(&self, id: ServiceId) -> usize {
+        usize::try_from(id.0.as_u64_pair().1).unwrap_or(usize::MAX)
+    }
+
     pub fn service(&self, id: ServiceId) -> String {
-        let (_, n) = id.0.as_u64_pair();
-        format!("svc-{n}")
+        format!("svc-{}", self.service_number(id))
     }
 
     /// `ash.2.7`: the seventh that ash drew in its second life; with the epoch when it is not the first.

@@ -86,9 +86,11 @@ impl Disk {
             return Err(Full);
         }
         self.now.take(txn);
-        self.tail.push(txn.clone());
         if txn.durability == Durability::Power {
             self.sync();
+            self.synced.take(txn);
+        } else {
+            self.tail.push(txn.clone());
         }
         Ok(())
     }

@@ -124,8 +124,14 @@ impl World {
 
     /// Whoever gives up a node that lives, or comes back, is wrong.
     fn forget(&mut self, n: usize, about: usize) -> Verdict {
-        self.misled = true;
+        self.mislead_all();
         self.ask(n, None, Wish::Forget { node: about, forgotten: true })
+    }
+
+    /// Somebody is given up: from now on what is pinned may run twice, until he is taken back and all have met.
+    pub fn mislead_all(&mut self) {
+        let all = (0..crate::plan::SERVICES).map(|n| crate::blueprint::service_id(self.scene.seed, n));
+        self.misled.extend(all);
     }
 
     fn back_up(&mut self, n: usize, span: Time) {
@@ -144,20 +150,34 @@ impl World {
         let before = self.nodes[n].disk.now.clone();
         if self.nodes[n].disk.restore() {
             self.tell(n, |_| "finds an older disk".into());
-            self.excuse(n, &before);
-            self.misled = true;
+            self.excuse(&before);
+            self.mislead(n, &before);
         }
     }
 
-    /// What was on a disk and is nowhere else now: nobody can be blamed for its loss.
-    pub fn excuse(&mut self, n: usize, before: &Contents) {
-        for (id, record) in &before.records {
-            let copies = self.nodes.iter().filter(|node| !node.lost || node.number == n);
-            let mut copies = copies.filter_map(|node| node.disk.now.records.get(id));
-            if !copies.any(|copy| copy.stamp >= record.stamp) {
+    /// What was on a disk and is nowhere else now: nobody can be blamed for its loss. What is left of a service binds
+    /// as before.
+    pub fn excuse(&mut self, before: &Contents) {
+        for id in before.records.keys() {
+            let copies = || self.nodes.iter().filter_map(|node| node.disk.now.records.get(id));
+            let kept = self.nodes.iter().filter_map(|node| node.disk.now.kept.get(id));
+            let stamp = copies().map(|copy| copy.stamp).max();
+            let order = copies().map(|copy| copy.revision.order).chain(kept.map(|kept| kept.order)).max();
+            if stamp.is_none() {
                 self.excused.insert(*id);
             }
+            let service = self.story.names.service_number(*id);
+            self.people.void(service, stamp, order);
         }
+    }
+
+    /// A node forgot what it had decided, or promised to run: until it has heard of it again, what must not run twice
+    /// may do so.
+    fn mislead(&mut self, n: usize, before: &Contents) {
+        let now = &self.nodes[n].disk.now;
+        let other = before.records.iter().filter(|(id, record)| now.records.get(id) != Some(record));
+        let gone = now.records.keys().filter(|id| !before.records.contains_key(id));
+        self.misled.extend(other.map(|(id, _)| *id).chain(gone.copied()));
     }
 
     fn dies_soon(&mut self, n: usize, points: u16, death: Death) {
@@ -308,7 +328,7 @@ impl World {
         let before = std::mem::take(&mut self.nodes[n].disk).now;
         self.nodes[n].engines.iter_mut().for_each(|engine| engine.bodies.clear());
         self.tell(n, |_| "is lost for ever, its disk too".into());
-        self.excuse(n, &before);
+        self.excuse(&before);
         Some(n)
     }
 }

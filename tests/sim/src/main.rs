@@ -1,23 +1,24 @@
 //! Long runs of the simulator, and the story of one seed.
 #![forbid(unsafe_code)]
 
-use std::ops::Range;
+mod long;
+
+use std::num::NonZero;
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use motey_sim::plan::draw;
-use motey_sim::run::{explain, play, try_seed};
+use motey_sim::run::{explain, play};
 
 const USAGE: &str = "usage: motey-sim [--nodes N] [--from K] [--seeds N] [--threads N] [--mutant NAME]
        motey-sim [--nodes N] --seed S [--story | --whole]
 
-  --seeds N   runs so many seeds, from K on, and tells of the first that goes wrong
+  --seeds N   runs so many seeds, from K on, and tells of the first that goes wrong; every minute, how far it is
   --seed S    runs one seed
   --story     with the fewest events that lead to what goes wrong
   --whole     with everything that happens
   --mutant    with a broken rule; `list` names them (needs the feature `mutants`)
-  --survey    goes on, and counts which rules break
+  --survey    goes on, and tells of all of them in the end
+  --threads N of every processor one, if it is not said
   --nodes N   1 to 10; without it, by the seed";
 
 #[derive(Debug, Default)]
@@ -49,13 +50,14 @@ fn main() -> ExitCode {
     }
     let fine = match wanted.seed {
         Some(seed) => one(seed, &wanted),
-        None => many(&wanted),
+        None => long::many(&wanted),
     };
     if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Wanted, String> {
-    let mut wanted = Wanted { seeds: 1_000, threads: 2, ..Wanted::default() };
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get) as u64;
+    let mut wanted = Wanted { seeds: 1_000, threads, ..Wanted::default() };
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         let number = |text: String| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
@@ -115,52 +117,4 @@ fn one(seed: u64, wanted: &Wanted) -> bool {
         Some(failure) => println!("seed {seed}: {}: {}", failure.broken.rule, failure.broken.text),
     }
     explain(seed, nodes).is_none()
-}
-
-/// Every thread takes the seeds of its residue, and stops at the first that goes wrong anywhere below.
-fn many(wanted: &Wanted) -> bool {
-    let began = Instant::now();
-    let first_bad = AtomicU64::new(u64::MAX);
-    let range = wanted.from..wanted.from + wanted.seeds;
-    let ran: u64 = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..wanted.threads)
-            .map(|thread| {
-                let (range, first_bad) = (range.clone(), &first_bad);
-                scope.spawn(move || residue(range, thread, wanted, first_bad))
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap_or(0)).sum()
-    });
-    let seconds = began.elapsed().as_secs_f64();
-    println!("{ran} seeds in {seconds:.1} s: {:.0} a second", ran as f64 / seconds);
-    match first_bad.into_inner() {
-        u64::MAX => true,
-        seed => {
-            if let Some(failure) = explain(seed, nodes(seed, wanted)) {
-                println!("{failure}");
-            }
-            false
-        }
-    }
-}
-
-fn residue(range: Range<u64>, thread: u64, wanted: &Wanted, first_bad: &AtomicU64) -> u64 {
-    // checked when the program began
-    let _ = order(wanted.mutant.as_deref());
-    let mut ran = 0;
-    for seed in
-        range.skip(usize::try_from(thread).unwrap_or(0)).step_by(usize::try_from(wanted.threads).unwrap_or(1))
-    {
-        if !wanted.survey && seed > first_bad.load(Ordering::Relaxed) {
-            break;
-        }
-        ran += 1;
-        if let Some((_, broken)) = try_seed(seed, nodes(seed, wanted)).broken {
-            if wanted.survey {
-                println!("{seed} with {}: {}", nodes(seed, wanted), broken.rule);
-            }
-            first_bad.fetch_min(seed, Ordering::Relaxed);
-        }
-    }
-    ran
 }

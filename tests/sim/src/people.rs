@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use motey_core::id::{ImageKey, ServiceId};
-use motey_core::record::{Desired, RevisionOrder, ServiceRecord};
+use motey_core::record::{Desired, RevisionOrder, ServiceRecord, Stamp};
 use motey_core::step::{Answer, AskId, Refusal};
 
 use crate::blueprint::{image_key, spec};
@@ -32,6 +32,7 @@ enum Fate {
 /// What somebody may count on: this revision, or a later one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Promise {
+    stamp: Stamp,
     order: RevisionOrder,
     source: Arc<str>,
     count: u16,
@@ -95,6 +96,17 @@ impl People {
     pub fn lose(&mut self, node: usize) {
         let waiting = self.asks.iter_mut().filter(|asked| asked.node == node && asked.fate == Fate::Open);
         waiting.for_each(|asked| asked.fate = Fate::Lost);
+    }
+
+    /// Of a service no more is left anywhere than this: what was done after that is done, or not.
+    pub fn void(&mut self, service: usize, stamp: Option<Stamp>, order: Option<RevisionOrder>) {
+        for asked in self.asks.iter_mut().filter(|asked| asked.service == Some(service)) {
+            if let Fate::Accepted(Some(promise)) = &asked.fate
+                && (Some(promise.stamp) > stamp || Some(promise.order) > order)
+            {
+                asked.fate = Fate::Lost;
+            }
+        }
     }
 
     /// Those who still wait.
@@ -190,9 +202,10 @@ fn wanted(about: &[&Asked]) -> BTreeSet<bool> {
 }
 
 fn promise(id: ServiceId, stored: &Contents) -> Option<Promise> {
-    let revision = &stored.records.get(&id)?.revision;
+    let record = stored.records.get(&id)?;
+    let (revision, stamp) = (&record.revision, record.stamp);
     let (order, source) = (revision.order, Arc::clone(&revision.spec.source.text));
-    Some(Promise { order, source, count: revision.replicas(&scaled_image()) })
+    Some(Promise { stamp, order, source, count: revision.replicas(&scaled_image()) })
 }
 
 /// Whether an answer says what the disk says.

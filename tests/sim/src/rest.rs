@@ -30,7 +30,11 @@ pub fn judge(world: &World) -> Verdict {
 pub fn judge_empty(world: &World) -> Verdict {
     for node in &world.nodes {
         let mut left = node.engines.iter().flat_map(|engine| engine.bodies.keys());
-        let left = left.find(|key| !world.excused.contains(&key.service));
+        let forgotten = |key: &&InstanceKey| {
+            let known = world.nodes.iter().any(|node| node.disk.now.records.contains_key(&key.service));
+            !known && world.excused.contains(&key.service)
+        };
+        let left = left.find(|key| !forgotten(key));
         holds("nothing is left of what is deleted", left.is_none(), || {
             left.map(|key| world.story.names.key(key)).unwrap_or_default()
         })?;
@@ -67,9 +71,6 @@ impl Rest<'_> {
 
     fn promises(&self, service: usize) -> Verdict {
         let record = self.truth.get(&service_id(self.world.scene.seed, service));
-        if self.world.excused.contains(&service_id(self.world.scene.seed, service)) {
-            return Ok(());
-        }
         let verdict = self.world.people.judge(service, record.map(|record| &**record));
         verdict.map_err(|text| Broken {
             rule: "what was promised holds",
@@ -214,7 +215,9 @@ impl Rest<'_> {
         }
         let ended = record.ended.get(&slot.slot);
         holds("what ended does not run", !(runs && ended.is_some()), name)?;
-        holds("what runs is shown to run", runs == (slot.state == State::Running), || {
+        // amid a move the slot's own instance may be frozen, and the one before it goes on
+        let frozen = self.is_frozen(record, &slot.slot) && slot.reason.is_some();
+        holds("what runs is shown to run", frozen || runs == (slot.state == State::Running), || {
             format!("{} is {:?}: {:?}", name(), slot.state, slot.reason)
         })?;
         match ended {
@@ -244,13 +247,15 @@ impl Rest<'_> {
         })
     }
 
+    fn is_frozen(&self, record: &ServiceRecord, slot: &SlotId) -> bool {
+        let mut of_slot = self.bodies().filter(|(_, key, _)| (key.service, &key.slot) == (record.id, slot));
+        of_slot.any(|(_, _, seen)| seen == Seen::Paused)
+    }
+
     /// Whether what keeps it from running is true.
     fn waits(&self, record: &ServiceRecord, slot: &SlotStatus) -> Verdict {
         let name = || self.world.story.names.slot(record.id, &slot.slot);
-        let frozen = self.bodies().any(|(_, key, seen)| {
-            (key.service, &key.slot) == (record.id, &slot.slot) && seen == Seen::Paused
-        });
-        if frozen {
+        if self.is_frozen(record, &slot.slot) {
             return Ok(());
         }
         holds("what does not run says why", slot.reason.is_some(), || {
@@ -357,9 +362,11 @@ impl Rest<'_> {
             let mut leases = node.disk.now.leases.iter();
             let held =
                 leases.any(|it| it.holder == *key && it.of.name == requirement.name && it.amount == needs);
-            holds("leases are what runs", held || needs == 0 || self.world.misled, || {
-                format!("{} has no lease of {}", self.world.story.names.key(key), requirement.name)
-            })?;
+            holds(
+                "leases are what runs",
+                held || needs == 0 || self.world.misled.contains(&key.service),
+                || format!("{} has no lease of {}", self.world.story.names.key(key), requirement.name),
+            )?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::project::State;
-use motey_core::record::{Desired, Fence, InstanceKey, ServiceRecord, SlotId};
+use motey_core::record::{Desired, Fence, Incarnation, InstanceKey, ServiceRecord, SlotId};
 use motey_core::spec::OnLoss;
 use motey_core::step::{Call, Txn};
 
@@ -46,8 +46,8 @@ pub struct Watch {
     accounts: BTreeMap<InstanceKey, Account>,
     /// So much went wrong with the instances of a slot.
     harms: BTreeMap<(ServiceId, SlotId), u32>,
-    /// The epoch of each record, as a node last wrote it.
-    epochs: BTreeMap<(usize, ServiceId), (u64, NodeId)>,
+    /// The epoch of each record, and its owner's life, as a node last wrote it.
+    epochs: BTreeMap<(usize, ServiceId), (u64, NodeId, Incarnation)>,
     /// Tombstones of which nothing was left.
     over: BTreeSet<(usize, ServiceId)>,
 }
@@ -102,9 +102,9 @@ impl Watch {
     /// What a node has written, whether or not it lived to know.
     pub fn written(&mut self, node: usize, txn: &Txn, names: &Names) -> Verdict {
         for record in txn.records.values() {
-            let epoch = (record.stamp.epoch, record.stamp.owner);
+            let epoch = (record.stamp.epoch, record.stamp.owner, record.stamp.writer);
             if self.epochs.insert((node, record.id), epoch).is_some_and(|before| before != epoch) {
-                // another owner may know less, and want what was halted to run
+                // another owner, or another life of it, may know less, and want what was halted to run
                 let of = self.accounts.iter_mut().filter(|(key, _)| key.service == record.id);
                 of.for_each(|(_, account)| account.causes += 1);
             }
@@ -233,11 +233,13 @@ impl Watch {
     }
 
     /// What takes an exclusive device lives once, wherever.
-    pub fn lives_once(&self, nodes: &[Node], names: &Names) -> Verdict {
+    pub fn lives_once(&self, nodes: &[Node], misled: &BTreeSet<ServiceId>, names: &Names) -> Verdict {
         let mut slots = BTreeSet::new();
         let bodies = nodes.iter().flat_map(|node| &node.engines).flat_map(|engine| &engine.bodies);
         let pinned = |body: &Body| requirements(&body.image).iter().any(|it| it.name == "dongle");
-        for (key, _) in bodies.filter(|(_, body)| body.lives() && !body.meddled && pinned(body)) {
+        let bodies =
+            bodies.filter(|(key, body)| body.lives() && !body.meddled && !misled.contains(&key.service));
+        for (key, _) in bodies.filter(|(_, body)| pinned(body)) {
             holds("what must not run twice lives once", slots.insert((key.service, &key.slot)), || {
                 names.key(key)
             })?;

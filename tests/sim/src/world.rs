@@ -40,8 +40,9 @@ pub struct World {
     pub broker: Broker,
     /// Services whose only copy went with a disk.
     pub excused: BTreeSet<ServiceId>,
-    /// A disk was set back, or somebody was given up who lived: what must not run twice may do so until they meet.
-    pub misled: bool,
+    /// Services of which a disk that was set back knew more, or for which somebody was given up who lived: what must not
+    /// run twice may do so until they meet.
+    pub misled: BTreeSet<ServiceId>,
     /// Nodes whose duty is not what it was when all is calm.
     pub on_duty: BTreeSet<usize>,
 }
@@ -157,7 +158,7 @@ impl World {
             figures: Figures::default(),
             broker: Broker::new(scene.seed, scene.nodes),
             excused: BTreeSet::new(),
-            misled: false,
+            misled: BTreeSet::new(),
             on_duty: BTreeSet::new(),
             scene,
         };
@@ -473,11 +474,10 @@ impl World {
     /// Something may live that did not live before.
     pub fn lives(&mut self, n: usize) -> Verdict {
         self.watch.lives(&self.nodes[n], &self.story.names)?;
-        if self.misled {
-            return Ok(());
+        if self.misled.is_empty() {
+            self.watch.uses(&self.nodes[n])?;
         }
-        self.watch.uses(&self.nodes[n])?;
-        self.watch.lives_once(&self.nodes, &self.story.names)
+        self.watch.lives_once(&self.nodes, &self.misled, &self.story.names)
     }
 
     /// An engine tells how an instance is now: after what it told before, unless that is lost.

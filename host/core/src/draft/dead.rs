@@ -57,7 +57,7 @@ impl Draft<'_> {
 
     /// Those of all slots that the spec does not want.
     fn dead_elsewhere(&self, record: &ServiceRecord) -> BTreeSet<(Fence, SlotId)> {
-        let committed = self.core.dead.of(record.id).map(|(key, ())| key);
+        let committed = self.core.dead.of(record.id).map(|(key, ())| key.clone());
         let drafted = self.dead.iter().filter(|key| key.service == record.id).cloned();
         self.remembered(committed.chain(drafted).filter(|key| !record.wants(&key.slot)))
     }

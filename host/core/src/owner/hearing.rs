@@ -38,14 +38,28 @@ pub(crate) fn hear(draft: &mut Draft<'_>, from: NodeId, report: Report) {
     }
 }
 
+/// A node has told all that it has, from that letter on: what it told of before, and no record names, is no more. What
+/// becomes of the others can be decided now.
+pub(crate) fn hear_all(draft: &mut Draft<'_>, from: NodeId, since: u64) {
+    for (key, letter) in draft.told_by(from) {
+        if draft.record(key.service).is_some_and(|record| record.judges(key)) {
+            continue;
+        }
+        if letter < since {
+            draft.unhear(key);
+        }
+        draft.wake(key.service, draft.now);
+    }
+}
+
 fn take_in(draft: &mut Draft<'_>, from: NodeId, report: &Report) {
     for observed in report.instances.iter().filter(|observed| observed.node == from) {
-        draft.hear(&observed.key, Some(observed.clone()));
+        draft.hear(observed);
     }
     let refused = report.refused.iter().map(|(key, _)| key);
     for key in refused.chain(&report.gone) {
         if draft.heard(key).is_some_and(|observed| observed.node == from) {
-            draft.hear(key, None);
+            draft.unhear(key);
         }
     }
 }

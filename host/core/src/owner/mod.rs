@@ -26,9 +26,9 @@ use crate::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Replicas, Spec};
 use crate::step::{Answer, Durability, EventKind, Refusal, Request};
 use crate::succession::fill_line;
 
-pub(crate) use hearing::hear;
+pub(crate) use hearing::{hear, hear_all};
 pub(crate) use market::Market;
-use placing::place;
+use placing::{may_follow, place};
 pub(crate) use placing::{place_in, place_waiting, verdicts, why_nowhere, why_waiting};
 pub(crate) use tending::{let_go, offer, tend, tend_whole};
 
@@ -274,12 +274,12 @@ fn revert(draft: &mut Draft<'_>, record: &mut ServiceRecord, previous: &Revision
 }
 
 /// New attempts, where they are, for the slots whose image was changed since theirs was made; one that may no longer
-/// run on its engine is to be placed anew.
+/// run on its engine, or that must not run twice and may still do so elsewhere, is to be placed anew.
 fn reissue_outdated(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
     for slot in slots_of(record) {
         let since = record.revision.since(&slot.image);
-        let assigned = record.slots.get(&slot).filter(|assigned| assigned.revision != since);
-        let Some(assigned) = assigned.filter(|assigned| assigned.from.is_none()).cloned() else { continue };
+        let assigned = record.slots.get(&slot).filter(|assigned| assigned.revision != since).cloned();
+        let Some(assigned) = assigned else { continue };
         record.ended.remove(&slot);
         dismiss(record, &slot);
         let image = record.revision.spec.image(&slot.image);
@@ -288,8 +288,11 @@ fn reissue_outdated(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         }
         let pinned = image.map(|image| draft.may_take_alone(assigned.node, image));
         let pinned = pinned.unwrap_or(false) || matches!(slot.place, Place::On(_));
+        if pinned && !may_follow(draft, record, &slot, assigned.node) {
+            continue;
+        }
         let fence = draft.draw_fence(record.stamp.epoch);
-        record.slots.insert(slot, Assignment { fence, revision: since, pinned, ..assigned });
+        record.slots.insert(slot, Assignment { fence, revision: since, pinned, from: None, ..assigned });
     }
 }
 
@@ -308,8 +311,8 @@ fn delete(draft: &mut Draft<'_>, id: ServiceId) -> Result<Answer, Refusal> {
         conclude(draft, &mut record);
         publish(draft, record, Durability::Power);
     } else {
+        // the version stays: those that follow are the owner's to count
         record.stamp.absent = true;
-        record.stamp.version += 1;
         announce(draft, &Arc::new(record), Durability::Power);
     }
     Ok(Answer::Accepted(id))
@@ -383,6 +386,17 @@ pub(crate) fn publish(draft: &mut Draft<'_>, record: ServiceRecord, durability: 
     tell(draft, before.as_deref(), &record);
 }
 
+/// A tombstone that another node made of an earlier version: this owner's own comes after all that it wrote.
+pub(crate) fn outrun(draft: &mut Draft<'_>, tombstone: &ServiceRecord) {
+    let written = draft.core.records.get(&tombstone.id).map(|record| record.stamp);
+    let epoch = |stamp: Stamp| (stamp.epoch, stamp.owner);
+    let is_later =
+        |stamp: Stamp| epoch(stamp) == epoch(tombstone.stamp) && stamp.version > tombstone.stamp.version;
+    if tombstone.stamp.owner == draft.me() && written.is_some_and(is_later) {
+        publish(draft, tombstone.clone(), Durability::Power);
+    }
+}
+
 /// Stores a record under its own stamp and tells every node it concerns.
 fn announce(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, durability: Durability) {
     let before = draft.record(record.id);
@@ -390,7 +404,8 @@ fn announce(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, durability: Dura
     tell(draft, before.as_deref(), record);
 }
 
-/// A tombstone concerns every node, and so does an epoch that all are to confirm.
+/// A record concerns also whoever has an instance that it does not name. A tombstone concerns every node, and so does
+/// an epoch that all are to confirm.
 fn tell(draft: &mut Draft<'_>, before: Option<&ServiceRecord>, record: &Arc<ServiceRecord>) {
     draft.send(draft.me(), PeerMessage::Record(Arc::clone(record)));
     if !draft.outlook().cluster {
@@ -398,6 +413,7 @@ fn tell(draft: &mut Draft<'_>, before: Option<&ServiceRecord>, record: &Arc<Serv
     }
     let mut nodes = record.audience();
     nodes.extend(before.into_iter().flat_map(ServiceRecord::audience));
+    nodes.extend(draft.heard_nodes(record.id));
     if record.is_absent() || record.unproven {
         nodes.extend(&draft.core.membership.members);
     }

@@ -203,6 +203,12 @@ fn held_back(
     }
 }
 
+/// Whether a new attempt of a slot that must not run twice may follow those before it on that node.
+pub(super) fn may_follow(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId, node: NodeId) -> bool {
+    matches!(slot.place, Place::On(_))
+        || held_back(draft, record, slot).is_ok_and(|only| only.is_none_or(|only| only == node))
+}
+
 /// Whether a node is known to hold the record's epoch, and nothing that it told is missed.
 pub(super) fn confirms(draft: &Draft<'_>, record: &ServiceRecord, node: NodeId) -> bool {
     let epoch = (record.stamp.epoch, record.stamp.owner);

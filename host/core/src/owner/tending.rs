@@ -117,7 +117,14 @@ pub(super) fn is_well(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId) 
         && !outlook.is_silent(assigned.node)
         && !outlook.is_forgotten(assigned.node)
         && !leaves_node(draft, record, slot, assigned)
+        && !is_pinned_now(draft, record, slot, assigned)
         && extras(draft, record, slot).is_empty()
+}
+
+/// Whether an attempt turns out to hold what one alone can have: its node's facts were not known when it was made.
+fn is_pinned_now(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId, assigned: &Assignment) -> bool {
+    let heard = || draft.heard(&record.key(slot, assigned.fence));
+    !assigned.pinned && heard().is_some_and(|observed| holds_alone(draft, observed))
 }
 
 /// A slot that is not wanted has no instance; one on a forgotten node is not waited for.
@@ -182,6 +189,11 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
     let Some(assigned) = record.slots.get(slot).cloned() else { return };
     if draft.outlook().is_silent(assigned.node) {
         return;
+    }
+    if is_pinned_now(draft, record, slot, &assigned)
+        && let Some(assigned) = record.slots.get_mut(slot)
+    {
+        assigned.pinned = true;
     }
     let key = record.key(slot, assigned.fence);
     let runs = draft.heard(&key).is_some_and(Observed::runs);
@@ -305,12 +317,15 @@ fn move_unit_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
 fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
     for extra in extras(draft, record, slot) {
         let outlook = draft.outlook();
-        if !outlook.heard.contains(&extra.node) {
+        if !outlook.heard.contains(&extra.node) || draft.is_behind(extra.node) {
+            // it may be no more
             continue;
         }
         let assigned = record.slots.get(slot);
         let own = assigned.map(|assigned| record.key(slot, assigned.fence));
-        let own_runs = own.as_ref().is_some_and(|key| draft.heard(key).is_some_and(Observed::runs));
+        let own = own.as_ref().and_then(|key| draft.heard(key));
+        // of two that are frozen, the slot's own one stays
+        let own_runs = own.is_some_and(|own| own.runs() || (own.is_frozen() && !extra.runs()));
         let current = extra.revision == Some(record.revision.since(&slot.image));
         let is_drained = outlook.draining.contains(&extra.node);
         // what has no other node goes on where it is, and moves from there when there is one
@@ -322,7 +337,7 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
         let extra_beside = own_runs && !mutant::is(Mutant::KeepExtras);
         if extra_beside || over || (assigned.is_none() && is_left(record, slot)) {
             record.dismissed.insert(dismissal(&extra));
-        } else if current && stays && !moving && extra.runs() {
+        } else if current && stays && !moving && (extra.runs() || (assigned.is_none() && extra.is_frozen())) {
             adopt(draft, record, &extra);
         } else if beside
             || !extra.may_live()

@@ -27,7 +27,7 @@ pub struct Cluster {
     pub labs: Vec<Lab>,
     /// Those that neither hear nor speak.
     pub cut: BTreeSet<NodeId>,
-    letters: Vec<(NodeId, NodeId, Letter)>,
+    pub letters: Vec<(NodeId, NodeId, Letter)>,
 }
 
 impl Cluster {
@@ -240,7 +240,7 @@ fn a_node_hears_a_record_once_a_step_as_it_was_committed() {
     assert_eq!(left, expected, "the second db-0 was never made, and is gone");
 }
 
-fn spread(cluster: &mut Cluster, id: ServiceId, image: ImageSpec) -> Vec<usize> {
+pub fn spread(cluster: &mut Cluster, id: ServiceId, image: ImageSpec) -> Vec<usize> {
     cluster.lab(node(1)).ask(deploy(id, [image]));
     cluster.pass(LONG);
     cluster.running(id)

@@ -12,6 +12,7 @@ mod cluster;
 mod crash;
 mod engines;
 mod exits;
+mod found;
 mod full;
 mod grave;
 mod growth;

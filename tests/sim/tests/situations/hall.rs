@@ -95,8 +95,7 @@ impl Hall {
     }
 
     pub fn forget(&mut self, by: usize, about: usize) -> bool {
-        // from now on what is pinned may run twice
-        self.world.misled = true;
+        self.world.mislead_all();
         self.accepts(by, None, Wish::Forget { node: about, forgotten: true })
     }
 
