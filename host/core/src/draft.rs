@@ -22,10 +22,11 @@ use crate::placement::Facts;
 use crate::reason::{Code, Reason};
 use crate::record::{Fence, Incarnation, InstanceKey, Place, Revision, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
-use crate::spec::{ImageSpec, Need};
+use crate::spec::{Health, ImageSpec, Need};
 use crate::state::{Core, Engine};
 use crate::step::{
-    Answer, AskId, Call, CallId, Durability, Effect, EngineOp, Event, EventKind, Mark, Step, Target, Txn,
+    Answer, AskId, Call, CallId, Check, CheckId, Durability, Effect, EngineOp, Event, EventKind, Mark, Step,
+    Target, Txn,
 };
 
 pub(crate) struct Draft<'a> {
@@ -543,6 +544,20 @@ impl<'a> Draft<'a> {
         self.calls += 1;
         let id = CallId(self.calls);
         self.effects.push(Effect::Call(Call { id, engine: engine.clone(), target, op }));
+        id
+    }
+
+    pub fn check(&mut self, engine: &EngineName, key: &InstanceKey, health: &Health) -> CheckId {
+        self.calls += 1;
+        let id = CheckId(self.calls);
+        let Health { probe, timeout, .. } = health.clone();
+        self.effects.push(Effect::Check(Check {
+            id,
+            engine: engine.clone(),
+            key: key.clone(),
+            probe,
+            timeout,
+        }));
         id
     }
 

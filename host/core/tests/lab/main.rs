@@ -15,6 +15,7 @@ mod exits;
 mod full;
 mod grave;
 mod growth;
+mod health;
 mod life;
 mod loss;
 mod names;
