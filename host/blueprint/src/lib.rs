@@ -16,6 +16,7 @@ mod builder;
 mod diagnostic;
 mod encoding;
 mod fields;
+mod health;
 mod json;
 mod key;
 mod native;

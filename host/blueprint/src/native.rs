@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use motey_core::id::{EngineName, ImageKey, ServiceName};
 use motey_core::spec::{
-    ImageSpec, MAX_REPLICAS, MAX_SLOTS, Need, Neighbours, OnLoss, Params, Replicas, Restart, Run,
+    Health, ImageSpec, MAX_REPLICAS, MAX_SLOTS, Need, Neighbours, OnLoss, Params, Replicas, Restart, Run,
 };
 
 use crate::diagnostic::DiagnosticKind as Kind;
@@ -18,7 +18,7 @@ use crate::read::{At, is_null};
 use crate::report::Report;
 use crate::schema::Level;
 use crate::tree::{Node, Value};
-use crate::{need, neighbours, order, parameters};
+use crate::{health, need, neighbours, order, parameters};
 
 /// Characters of an image's name.
 const LONGEST_NAME: usize = 1024;
@@ -75,6 +75,7 @@ struct Draft<'n> {
     params: Params,
     run: Run,
     restart: Restart,
+    health: Option<Health>,
     on_loss: OnLoss,
     mentions: Mentions<'n>,
 }
@@ -123,7 +124,8 @@ fn slots_of(replicas: Replicas) -> usize {
 }
 
 fn finished<'n>(draft: Draft<'n>, keys: &mut Keys) -> Option<(ImageSpec, Mentions<'n>)> {
-    let Draft { key, base, image, engines, replicas, need, params, run, restart, on_loss, mentions } = draft;
+    let Draft { key, base, image, engines, replicas, need, params, run, restart, health, on_loss, mentions } =
+        draft;
     let key = match key {
         Some(key) => key,
         None => keys.derive(&base)?,
@@ -138,6 +140,7 @@ fn finished<'n>(draft: Draft<'n>, keys: &mut Keys) -> Option<(ImageSpec, Mention
         run,
         after: Vec::new(),
         restart,
+        health,
         on_loss,
         neighbours: Neighbours::default(),
     };
@@ -159,6 +162,7 @@ fn image<'n>(
     let replicas = fields.get("replicas").map_or(Some(Replicas::Count(1)), |at| replicas(at, report));
     let need = fields.get("capabilities").map_or(Some(Need::nothing()), |at| need::read(at, report));
     let life = life(&fields, report);
+    let health = fields.get("health").map_or(Some(None), |at| health::read(at, report).map(Some));
     let on_loss = fields.get("on_capability_loss").map(|at| report.choice(at, LOSSES));
     let neighbours = neighbours::read(&fields, report);
     let firsts = order::read(&fields, report);
@@ -168,7 +172,7 @@ fn image<'n>(
     };
     let (image, key, parameters) = (image?, key?, parameters?);
     let base = key::base(parameters.container_name.as_deref().unwrap_or(&image));
-    let (engines, replicas, need, (run, restart)) = (engines?, replicas?, need?, life?);
+    let (engines, replicas, need, (run, restart), health) = (engines?, replicas?, need?, life?, health?);
     let on_loss = on_loss.unwrap_or_else(|| Some(usual_on_loss(replicas)))?;
     let mentions = Mentions { neighbours: neighbours?, firsts: firsts? };
     Some(Draft {
@@ -181,6 +185,7 @@ fn image<'n>(
         params: parameters.params,
         run,
         restart,
+        health,
         on_loss,
         mentions,
     })

@@ -10,6 +10,10 @@ use crate::alias;
 pub(crate) enum Level {
     Service,
     Image,
+    /// How it is found out whether an instance does its work.
+    Health,
+    /// What is asked for by HTTP.
+    Http,
     Parameters,
     Capability,
     /// What a property of a capability must be.
@@ -63,6 +67,8 @@ impl Level {
         match self {
             Self::Service => SERVICE,
             Self::Image => IMAGE,
+            Self::Health => HEALTH,
+            Self::Http => HTTP,
             Self::Parameters => PARAMETERS,
             Self::Capability => CAPABILITY,
             Self::Test => TEST,
@@ -81,6 +87,8 @@ impl Level {
         match self {
             Self::Service => "at the top level",
             Self::Image => "in an entry of `images`",
+            Self::Health => "under `health`",
+            Self::Http => "under `http`",
             Self::Parameters => "under `parameters`",
             Self::Capability => "in an entry of `capabilities`",
             Self::Test => "in a comparison",
@@ -130,10 +138,15 @@ const IMAGE: &[Word] = &[
     now("apart"),
     now("run"),
     now("depends_on"),
+    now("health"),
     now("on_capability_loss"),
     later("uses", Shape::List, "connect images with each other"),
-    later("health", Shape::Map, "check whether an instance is healthy"),
 ];
+
+const HEALTH: &[Word] =
+    &[now("tcp"), now("http"), now("interval"), now("timeout"), now("retries"), now("start")];
+
+const HTTP: &[Word] = &[now("port"), now("path")];
 
 const PARAMETERS: &[Word] = &[
     now("command"),

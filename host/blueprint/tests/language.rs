@@ -6,6 +6,7 @@ use motey_core::spec::{
     Comparison, Format, ImageSpec, Literal, Need, Neighbours, OnLoss, Params, Ready, Replicas, Requirement,
     Restart, Run, StopRule, Take, Test,
 };
+use motey_core::spec::{Health, Probe};
 
 fn yaml(text: &str) -> Blueprint {
     parse(Format::Yaml, text.as_bytes()).unwrap_or_else(|refused| panic!("{refused}"))
@@ -329,4 +330,32 @@ fn a_long_line_of_images_is_read() {
     };
     let images: String = (0..5_000).rev().map(image).collect();
     assert_eq!(yaml(&format!("service_name: x\nimages:\n{images}")).spec.images.len(), 5_000);
+}
+
+#[test]
+fn a_check_has_its_usual_figures_where_nobody_says_otherwise() {
+    let spec = yaml(
+        "
+service_name: x
+images:
+  - {name: a, health: {tcp: 80}}
+  - {name: b, health: {http: {port: 8080, path: /ready}, interval: 1m, timeout: 500ms, retries: 1, start: 0s}}
+  - {name: c, health: {http: {port: 80}}}
+  - {name: d}
+",
+    )
+    .spec;
+    let usual = Health {
+        probe: Probe::Tcp { port: 80 },
+        interval: 10_000,
+        timeout: 2_000,
+        retries: 3,
+        start: 30_000,
+    };
+    assert_eq!(spec.images[0].health, Some(usual));
+    let probe = Probe::Http { port: 8080, path: "/ready".into() };
+    let own = Health { probe, interval: 60_000, timeout: 500, retries: 1, start: 0 };
+    assert_eq!(spec.images[1].health, Some(own));
+    assert_eq!(spec.images[2].health, Some(Health::of(Probe::Http { port: 80, path: "/".into() })));
+    assert_eq!(spec.images[3].health, None);
 }

@@ -54,7 +54,7 @@ impl Node {
         self.longest = self.longest.max(spent);
         self.calls.extend(effects.into_iter().filter_map(|effect| match effect {
             Effect::Call(call) => Some(call),
-            Effect::Answer(..) | Effect::Send(..) | Effect::Offer { .. } => None,
+            Effect::Answer(..) | Effect::Check(_) | Effect::Send(..) | Effect::Offer { .. } => None,
         }));
     }
 

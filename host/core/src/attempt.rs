@@ -3,6 +3,8 @@
 //!
 //! One call at a time is under way for an instance; after a failed or overtaken call it looks before it acts again.
 
+mod health;
+
 use std::sync::Arc;
 
 use crate::admission::{admit, lacks};
@@ -104,7 +106,8 @@ impl<'a> Attempt<'_, 'a> {
             }
             run.admitted = true;
         }
-        match self.forbidden() {
+        let live = self.seen().is_some_and(Seen::is_live);
+        match self.forbidden().filter(|_| !live) {
             Some(reason) => run.reason = Some(reason),
             None => self.towards_running(run),
         }
@@ -122,9 +125,8 @@ impl<'a> Attempt<'_, 'a> {
         } else {
             return None;
         };
-        let text = || format!("{} {why}", self.draft.called(self.draft.me()));
-        let live = self.seen().is_some_and(Seen::is_live);
-        (!live).then(|| Reason::new(Code::WaitingAdmission, text()))
+        let text = format!("{} {why}", self.draft.called(self.draft.me()));
+        Some(Reason::new(Code::WaitingAdmission, text))
     }
 
     /// What runs here already, or holds its leases, is never refused, unless it was ended here; nor what is to be kept
@@ -156,6 +158,7 @@ impl<'a> Attempt<'_, 'a> {
                 run.shown = true;
                 match seen {
                     Seen::Exited(exit) => self.after_exit(run, exit),
+                    Seen::Running | Seen::Paused if run.unwell.is_some() => self.stop(run),
                     Seen::Running | Seen::Paused => self.runs(run),
                     Seen::Starting | Seen::Stopping => self.linger(run),
                     Seen::Created | Seen::Gone => self.start(run),
@@ -173,6 +176,8 @@ impl<'a> Attempt<'_, 'a> {
 
     fn start(&mut self, run: &mut Run) {
         run.running_since = None;
+        run.pulse.end();
+        run.unwell = None;
         run.fresh = true;
         run.ordered = false;
         self.call(run, Verb::Start, EngineOp::Start);
@@ -182,14 +187,20 @@ impl<'a> Attempt<'_, 'a> {
         run.reason = None;
         run.exit_noted = false;
         let since = *run.running_since.get_or_insert(self.draft.now);
+        if std::mem::take(&mut run.fresh) {
+            self.tell(EventKind::Started, format!("runs on {}", self.engine));
+        }
+        if let Some(health) = self.health() {
+            if self.seen() == Some(Seen::Running) {
+                self.check(run, &health, since);
+            }
+            return;
+        }
         let awaited = self.record.previous.is_some()
             || self.record.revision.spec.awaits_health_of(&self.key.slot.image);
         if awaited && !self.draft.core.tuning.is_healthy(Some(since), self.draft.now) {
             // its owner waits for that
             self.draft.wake(self.key.service, since.after(self.draft.core.tuning.healthy_after));
-        }
-        if std::mem::take(&mut run.fresh) {
-            self.tell(EventKind::Started, format!("runs on {}", self.engine));
         }
     }
 
@@ -200,11 +211,15 @@ impl<'a> Attempt<'_, 'a> {
             return self.start(run);
         }
         run.exit_noted = true;
+        if let Some(unwell) = run.unwell.take() {
+            return self.after_end(run, unwell, false);
+        }
         let mut reason = exit.reason();
         if let Some(remark) = self.instance().and_then(|it| it.message.as_ref()).filter(|_| exit.is_unknown())
         {
             reason.text = format!("{}: {remark}", reason.text);
         }
+        self.tell(EventKind::Exited, reason.text.clone());
         self.after_end(run, reason, exit.success());
     }
 
@@ -214,13 +229,16 @@ impl<'a> Attempt<'_, 'a> {
         if std::mem::take(&mut run.ordered) {
             return self.create(run);
         }
-        self.after_end(run, Reason::new(Code::EngineFailed, "it vanished from its engine"), false);
+        let reason = Reason::new(Code::EngineFailed, "it vanished from its engine");
+        self.tell(EventKind::Exited, reason.text.clone());
+        self.after_end(run, reason, false);
     }
 
-    /// It ended by itself: start it again after a while, or call it the end.
+    /// It ended by itself, or for its health: start it again after a while, or call it the end.
     fn after_end(&mut self, run: &mut Run, reason: Reason, success: bool) {
-        self.tell(EventKind::Exited, reason.text.clone());
-        if self.draft.core.tuning.was_stable(run.running_since.take(), self.draft.now) {
+        let (since, healthy_since) = (run.running_since.take(), run.pulse.end());
+        let worked_since = if self.health().is_some() { healthy_since } else { since };
+        if self.draft.core.tuning.was_stable(worked_since, self.draft.now) {
             run.attempts = 0;
         }
         let rule = self.image().map_or(Restart::Never, |image| match image.run {
@@ -297,6 +315,10 @@ impl<'a> Attempt<'_, 'a> {
                 run.admitted = false;
                 // an end on order is none that counts
                 run.exit_noted = true;
+                if run.lack.is_some() && self.draft.has_leases(self.key) {
+                    // without what is gone, another one may do
+                    self.draft.wake(self.key.service, self.draft.now);
+                }
                 self.draft.free(self.key);
             }
         }
@@ -435,7 +457,7 @@ impl<'a> Attempt<'_, 'a> {
             takes: self.draft.leases(self.key),
             revision: self.instance().and_then(|instance| instance.revision),
             seen: self.seen(),
-            healthy: self.draft.core.tuning.is_healthy(run.running_since, self.draft.now),
+            healthy: self.is_healthy(run),
             lacks: lost.is_some(),
             reason: self.engine_answers().err().or_else(|| run.reason.clone()).or(lost),
             restarts: run.restarts,

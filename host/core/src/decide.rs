@@ -31,7 +31,7 @@ impl Core {
                 self.records.keys().for_each(|service| executor::reconcile(&mut draft, *service));
             }
             Input::Instance(instance) => executor::attend(&mut draft, &instance.key),
-            Input::Answered { key, .. } => executor::attend(&mut draft, key),
+            Input::Answered { key, .. } | Input::Checked { key, .. } => executor::attend(&mut draft, key),
             Input::Tick => self.wake(&mut draft, now),
         }
         settle(&mut draft);

@@ -23,10 +23,11 @@ use crate::placement::Facts;
 use crate::reason::{Code, Reason};
 use crate::record::{Fence, Incarnation, InstanceKey, Place, Revision, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
-use crate::spec::{ImageSpec, Need};
+use crate::spec::{Health, ImageSpec, Need};
 use crate::state::{Core, Engine};
 use crate::step::{
-    Answer, AskId, Call, CallId, Durability, Effect, EngineOp, Event, EventKind, Mark, Step, Target, Txn,
+    Answer, AskId, Call, CallId, Check, CheckId, Durability, Effect, EngineOp, Event, EventKind, Mark, Step,
+    Target, Txn,
 };
 
 pub(crate) struct Draft<'a> {
@@ -587,6 +588,20 @@ impl<'a> Draft<'a> {
         let before = self.effects.len();
         self.effects.retain(|effect| !matches!(effect, Effect::Call(it) if it.id == call));
         self.effects.len() < before
+    }
+
+    pub fn check(&mut self, engine: &EngineName, key: &InstanceKey, health: &Health) -> CheckId {
+        self.calls += 1;
+        let id = CheckId(self.calls);
+        let Health { probe, timeout, .. } = health.clone();
+        self.effects.push(Effect::Check(Check {
+            id,
+            engine: engine.clone(),
+            key: key.clone(),
+            probe,
+            timeout,
+        }));
+        id
     }
 
     /// Says something to a node. What this node says to itself is heard in the same step; a record goes out once, as

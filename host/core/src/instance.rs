@@ -4,6 +4,7 @@ use crate::capability::CapId;
 use crate::id::{EngineName, Millis, NodeId, ServiceId};
 use crate::reason::{Code, Reason};
 use crate::record::{Ended, InstanceKey, RevisionOrder, Stamp};
+use crate::spec::ImageSpec;
 
 /// What an engine really runs for a slot, as last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +130,7 @@ pub struct Observed {
     pub revision: Option<RevisionOrder>,
     /// In this state; `None` while the engine has not shown it yet.
     pub seen: Option<Seen>,
-    /// It has been running for a while.
+    /// It passes its check; without one, it has been running for a while.
     pub healthy: bool,
     /// Its node no longer has what it needs.
     pub lacks: bool,
@@ -171,6 +172,12 @@ impl Observed {
     /// Whether somebody froze it: it does no work, and is nobody's to end.
     pub(crate) fn is_frozen(&self) -> bool {
         self.seen == Some(Seen::Paused)
+    }
+
+    /// Whether it does its work: where its image says how that is found out, by that.
+    pub(crate) fn serves(&self, image: Option<&ImageSpec>) -> bool {
+        let is_checked = image.is_some_and(|image| image.health.is_some());
+        self.runs() && (self.healthy || !is_checked)
     }
 
     /// Whether there is, or may be, a process of it.

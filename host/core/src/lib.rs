@@ -38,6 +38,7 @@ pub mod peer;
 mod placement;
 pub mod plan;
 pub mod project;
+mod pulse;
 pub mod reason;
 pub mod record;
 mod restart;

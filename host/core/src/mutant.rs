@@ -59,6 +59,8 @@ mutants! {
     BelieveSuccess = "believe-success",
     /// What ended is started again at once.
     NoBackoff = "no-backoff",
+    /// What does not pass its check goes on.
+    KeepUnhealthy = "keep-unhealthy",
     /// A deleted id may be deployed again.
     ReviveDeleted = "revive-deleted",
     /// A deletion counts less than a living record.

@@ -237,7 +237,7 @@ fn slot_state(
         (Desired::Running, None) if has_failed => after_sibling(seen),
         (Desired::Running, None) if !assigned => (State::Initial, None),
         (Desired::Running, None) => match seen {
-            Some(Seen::Running) => (State::Running, reason()),
+            Some(Seen::Running) if serves(record, slot, heard) => (State::Running, reason()),
             Some(Seen::Paused) => {
                 let text = "it is paused, and not by Motey; unpause it in its engine";
                 (State::Instantiating, Some(Reason::new(Code::EngineFailed, text)))
@@ -246,6 +246,12 @@ fn slot_state(
             _ => (State::Instantiating, reason()),
         },
     }
+}
+
+/// Whether what runs does its work, where its image says how that is found out.
+fn serves(record: &ServiceRecord, slot: &SlotId, heard: Option<&Observed>) -> bool {
+    let image = record.revision.spec.image(&slot.image);
+    heard.is_some_and(|heard| heard.serves(image.map(|image| &**image)))
 }
 
 fn after_sibling(seen: Option<Seen>) -> (State, Option<Reason>) {

@@ -44,6 +44,10 @@ codes! {
     WaitingDependency = "waiting.dependency",
     /// It waits for its next start after an end.
     RestartBackoff = "restart.backoff",
+    /// It runs, and has not passed its check yet.
+    HealthWaiting = "health.waiting",
+    /// It ran, and did not pass its check.
+    HealthFailed = "health.failed",
     /// The engine does not answer; nothing is concluded from that.
     EngineDown = "engine.down",
     /// The engine refused or failed; tried again.

@@ -6,6 +6,7 @@ use crate::executor::Wish;
 use crate::id::{EngineName, Millis};
 use crate::instance::{Instance, Observed, Seen};
 use crate::mutant::{self, Mutant};
+use crate::pulse::Pulse;
 use crate::reason::Reason;
 use crate::record::Ended;
 use crate::step::{CallId, EngineError, EngineErrorKind};
@@ -45,6 +46,10 @@ pub(crate) struct Run {
     pub exit_noted: bool,
     /// Since when it runs, as far as this life of the node knows.
     pub running_since: Option<Millis>,
+    /// What its checks found.
+    pub pulse: Pulse,
+    /// It is stopped, since it did not pass its check; what follows was not decided yet.
+    pub unwell: Option<Reason>,
     /// How often it was started again, in this life of the node.
     pub restarts: u32,
     /// What it needs and its node does not have.
@@ -128,6 +133,7 @@ impl Run {
             self.wait = None;
             self.stop_asked = false;
             self.attempts = 0;
+            self.unwell = None;
             self.reason = None;
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! No assignment and no observation is in here. How it is written down (YAML, SQLite, a wire) is not known here.
 
+mod health;
 mod need;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use crate::id::{EngineName, ImageKey};
 
 pub use crate::needs::Needs;
+pub use health::{Health, Probe};
 pub use need::{Comparison, Literal, Need, Prop, Requirement, Take, Test};
 
 /// One version of what a service is made of.
@@ -73,6 +75,9 @@ pub struct ImageSpec {
     pub after: Vec<(ImageKey, Ready)>,
     /// When an ended instance is started again.
     pub restart: Restart,
+    /// How it is found out whether an instance does its work; where nothing is said, one that has been running for a
+    /// while does.
+    pub health: Option<Health>,
     /// What becomes of an instance whose node no longer has what it needs.
     pub on_loss: OnLoss,
     /// Where it runs beside other images of its service.
@@ -101,6 +106,7 @@ impl ImageSpec {
             run: Run::Service,
             after: Vec::new(),
             restart: Restart::Always,
+            health: None,
             on_loss: OnLoss::Keep,
             neighbours: Neighbours::default(),
         }
@@ -143,7 +149,7 @@ pub enum Run {
 pub enum Ready {
     /// Each of its instances runs.
     Started,
-    /// Each has been running for a while.
+    /// Each passes its check; without one, it has been running for a while.
     Healthy,
     /// Each has done its work.
     Completed,

@@ -19,7 +19,7 @@ use crate::reason::{Code, Reason};
 use crate::record::{Incarnation, InstanceKey, Revision, ServiceRecord, SlotId, Stamp};
 use crate::restart::Tuning;
 use crate::run::Run;
-use crate::step::{Committed, Dropped, Effect, EngineError, EngineState, Input, Mark, Txn};
+use crate::step::{CheckId, Committed, Dropped, Effect, EngineError, EngineState, Input, Mark, Txn};
 
 /// Of so many instances an engine may tell before it lists what it has; of more, and all that it lists is doubtful.
 const MOST_EARLY: usize = 10_000;
@@ -180,6 +180,7 @@ impl Core {
                     self.note_answer(key, result);
                 }
             }
+            Input::Checked { check, key, result } => self.note_check(key, *check, result),
             Input::Members(all) => self.note_members(all),
             Input::Broker(present) => self.membership.broker.clone_from(present),
             Input::Asked { .. } | Input::Peer { .. } | Input::Tick => {}
@@ -293,6 +294,16 @@ impl Core {
             Ok(Some(instance)) => self.see(instance),
             _ if gone => drop(self.seen.remove(key)),
             _ => {}
+        }
+    }
+
+    /// Of what does not run, or is not known to, a check says nothing.
+    fn note_check(&mut self, key: &InstanceKey, check: CheckId, result: &Result<(), String>) {
+        let seen = self.seen.get(key).filter(|instance| instance.seen == Seen::Running);
+        let engine = seen.and_then(|instance| self.engines.get(&instance.engine));
+        let is_true = matches!(engine, Some(Engine::Up { .. }));
+        if let Some(run) = self.runs.get_mut(key) {
+            run.pulse.answered(check, Some(result.clone()).filter(|_| is_true));
         }
     }
 

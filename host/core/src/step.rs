@@ -45,7 +45,7 @@ use crate::peer::{Duty, Letter};
 use crate::reason::Reason;
 use crate::record::{Incarnation, InstanceKey, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
-use crate::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Spec};
+use crate::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Probe, Spec};
 
 pub use event::{Event, EventKind};
 
@@ -95,6 +95,15 @@ pub enum Input {
         /// What the engine shows afterwards (`None`: nothing is left), or why it failed.
         result: Result<Option<Instance>, EngineError>,
     },
+    /// A check has ended. Every check is answered exactly once, by its deadline at the latest.
+    Checked {
+        /// Which one.
+        check: CheckId,
+        /// Of this instance.
+        key: InstanceKey,
+        /// Why it was not passed, for people.
+        result: Result<(), String>,
+    },
     /// Time has passed: see [`Core::next_due`](crate::Core::next_due).
     Tick,
 }
@@ -106,6 +115,10 @@ pub struct AskId(pub u64);
 /// Names one call of an engine within one life of the core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
+
+/// Names one check within one life of the core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CheckId(pub u64);
 
 /// What a client can ask for.
 #[derive(Clone, Debug)]
@@ -380,7 +393,7 @@ pub(crate) enum Mark {
     Watch(Box<Watch>),
     /// Numbers up to this are used in fences.
     Fences(u64),
-    /// Ids up to this are used by calls.
+    /// Ids up to this are used by calls and checks.
     Calls(u64),
     /// How far running time is counted.
     Age(Age),
@@ -403,6 +416,8 @@ pub enum Effect {
     Send(NodeId, Letter),
     /// Call an engine; it answers by [`Input::Answered`].
     Call(Call),
+    /// Find out whether an instance does its work; answered by [`Input::Checked`].
+    Check(Check),
     /// The source's full set is stored: it is to be given back at once, as [`Input::Capabilities`].
     Offer {
         /// Whose set it is.
@@ -423,6 +438,21 @@ pub struct Call {
     pub target: Target,
     /// What it shall do.
     pub op: EngineOp,
+}
+
+/// One check of an instance that runs.
+#[derive(Clone, Debug)]
+pub struct Check {
+    /// Names the answer.
+    pub id: CheckId,
+    /// Where it runs.
+    pub engine: EngineName,
+    /// Which one.
+    pub key: InstanceKey,
+    /// What is tried.
+    pub probe: Probe,
+    /// Milliseconds after which it has failed.
+    pub timeout: u64,
 }
 
 /// The instance a call is about.
@@ -513,7 +543,7 @@ impl Step {
     fn drop_it(self) -> Dropped {
         let asks = self.effects.iter().filter_map(|effect| match effect {
             Effect::Answer(ask, _) => Some(*ask),
-            Effect::Send(..) | Effect::Call(_) | Effect::Offer { .. } => None,
+            Effect::Send(..) | Effect::Call(_) | Effect::Check(_) | Effect::Offer { .. } => None,
         });
         let fired = self.marks.iter().find_map(|mark| match mark {
             Mark::Fired(until) => Some(*until),

@@ -1,7 +1,7 @@
 //! What waits for the loop: a bounded queue with one reader.
 //!
-//! Clients are told `busy` when it is full, and so are plugins that report events. Answers of calls and news of engines
-//! always get in: there is at most one for each instance, and one at a time for each engine.
+//! Clients are told `busy` when it is full, and so are plugins that report events. Answers of calls, what checks found and
+//! news of engines always get in: there is at most one of each for each instance, and one at a time for each engine.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -105,7 +105,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// The answer of a call, which must not be lost.
+    /// The answer of a call or a check, which must not be lost.
     pub fn answer(&self, input: Input) {
         let mut queue = self.lock();
         queue.events += 1;

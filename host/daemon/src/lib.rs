@@ -10,6 +10,7 @@ pub mod config;
 mod engines;
 mod inbox;
 pub mod node;
+mod probes;
 mod providers;
 pub mod rest;
 pub mod store;

@@ -21,6 +21,7 @@ use crate::cause::chain;
 use crate::clock::boot_time;
 use crate::engines::{Engines, LogsWish};
 use crate::inbox::{AnswerTo, Inbox, Message, Turned, Unwritten};
+use crate::probes::Probes;
 use crate::store::{Entry, Past, Span, SqliteStore, StoreError, StoreReader};
 
 /// How long a client waits for the loop. A commit on a busy disk takes a fraction of it.
@@ -89,6 +90,7 @@ pub(crate) struct Shared {
     pub inbox: Arc<Inbox>,
     pub reader: Mutex<StoreReader>,
     pub engines: Engines,
+    pub probes: Probes,
 }
 
 impl Node {
@@ -317,6 +319,7 @@ impl Loop {
                 self.node.0.engines.call(call);
                 (self.watcher)(Stage::CallSent);
             }
+            Effect::Check(check) => self.node.0.probes.start(check),
             Effect::Offer { source, all } => self.step(&Input::Capabilities { source, all }),
             Effect::Send(to, _) => log::warn!("nothing can be sent to node {to}: this node stands alone"),
         }

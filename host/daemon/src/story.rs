@@ -42,8 +42,10 @@ impl Story {
         match &entry.slot {
             None => self.trouble.clear(),
             Some(slot) => match entry.kind {
-                EventKind::Started if self.trouble.contains_key(slot) => return,
-                EventKind::Exited | EventKind::CallFailed => return self.suffer(slot.clone(), entry),
+                EventKind::Started | EventKind::Healthy if self.trouble.contains_key(slot) => return,
+                EventKind::Exited | EventKind::Unhealthy | EventKind::CallFailed => {
+                    return self.suffer(slot.clone(), entry);
+                }
                 _ => drop(self.trouble.remove(slot)),
             },
         }

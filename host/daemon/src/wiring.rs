@@ -25,6 +25,7 @@ use crate::config::{self, Config};
 use crate::engines::{Engines, Link};
 use crate::inbox::Inbox;
 use crate::node::{Identity, Loop, Node, Shared, Stage};
+use crate::probes::Probes;
 use crate::providers::Providers;
 use crate::rest::{self, BindError, Limits, Rest, Token, TokenError};
 use crate::store::{IdentityError, Loaded, SqliteStore, StateDir, StateDirError, StoreError, node_id};
@@ -135,9 +136,11 @@ impl Parts {
         let reserved = config.node.reserved.clone();
         let link = Arc::new(Link::new(id, identity.cluster.clone(), reserved, Arc::clone(&inbox)));
         let plugins = Arc::new(plugin_manager(config, &identity, &link)?);
+        let probes = Probes::new(tokio::runtime::Handle::current(), Arc::clone(&inbox));
         let node = Node::new(Shared {
             core: RwLock::new(core(config, id, &identity.name, loaded)),
             engines: Engines::new(plugins, Arc::clone(&link)),
+            probes,
             identity,
             inbox,
             reader,

@@ -6,14 +6,15 @@ use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
 use motey_core::record::{Fence, InstanceKey, SlotId};
 use motey_core::spec::{
-    Format, ImageSpec, Need, OnLoss, Ready, Replicas, Requirement, Restart, Run, Source, Spec, Take,
+    Format, Health, ImageSpec, Need, OnLoss, Probe, Ready, Replicas, Requirement, Restart, Run, Source, Spec,
+    Take,
 };
 use uuid::Uuid;
 
 use crate::dice::mix;
 
 /// So many kinds of blueprints there are.
-pub const KINDS: u8 = 16;
+pub const KINDS: u8 = 19;
 
 /// The engine that every node has.
 pub const PROCESS: &str = "process";
@@ -122,7 +123,10 @@ fn images(kind: u8) -> Vec<ImageSpec> {
         12 => vec![after("db", Ready::Started, image("web")), image("db")],
         13 => vec![on_loss(OnLoss::Stop, with_dongle(image("web"))), image("db")],
         14 => vec![times(2, on_loss(OnLoss::Move, with_dongle(taking(20, image("web")))))],
-        _ => vec![on_loss(OnLoss::Stop, taking(50, image("web"))), everywhere(with_dongle(image("probe")))],
+        15 => vec![on_loss(OnLoss::Stop, taking(50, image("web"))), everywhere(with_dongle(image("probe")))],
+        16 => vec![checked(image("web"))],
+        17 => vec![after("db", Ready::Healthy, times(2, checked(image("web")))), checked(image("db"))],
+        _ => vec![restarts(Restart::OnFailure, checked(with_dongle(image("web"))))],
     }
 }
 
@@ -146,6 +150,11 @@ fn after(first: &str, ready: Ready, image: ImageSpec) -> ImageSpec {
 
 fn on_loss(on_loss: OnLoss, image: ImageSpec) -> ImageSpec {
     ImageSpec { on_loss, ..image }
+}
+
+/// Somebody looks whether it does its work.
+fn checked(image: ImageSpec) -> ImageSpec {
+    ImageSpec { health: Some(Health::of(Probe::Tcp { port: 80 })), ..image }
 }
 
 fn restarts(restart: Restart, image: ImageSpec) -> ImageSpec {

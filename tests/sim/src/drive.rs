@@ -83,6 +83,7 @@ impl World {
                 Ok(())
             }
             Effect::Call(call) => self.call(n, call),
+            Effect::Check(check) => self.check(n, check),
             // no operator of this world gives capabilities
             Effect::Offer { .. } => Ok(()),
         }

@@ -66,6 +66,10 @@ pub struct Body {
     pub revision: RevisionOrder,
     /// Somebody else had a hand in it.
     pub meddled: bool,
+    /// Until then it runs and does not do its work, unless it is started again.
+    pub sick_until: Time,
+    /// So many of its checks failed since one did not.
+    pub failures: u32,
     handle: String,
 }
 
@@ -128,8 +132,9 @@ impl Engine {
         self.mishaps.get_mut(&verb).and_then(VecDeque::pop_front)
     }
 
-    /// Nothing goes wrong any more.
-    pub fn calm(&mut self) {
+    /// Nothing goes wrong any more; who is to be sick until `never` waits to be started again.
+    pub fn calm(&mut self, never: Time) {
+        self.bodies.values_mut().filter(|body| body.sick_until < never).for_each(|body| body.sick_until = 0);
         self.mishaps.clear();
         (self.down_until, self.mute_until, self.late_until) = (0, 0, 0);
     }
@@ -153,12 +158,23 @@ impl Engine {
             (EngineOp::Create { image, revision }, None) => {
                 let handle = format!("{}-{}", key.slot, key.fence.n);
                 let (image, revision) = (Arc::clone(image), *revision);
-                let body = Body { seen: Seen::Created, image, revision, meddled: false, handle };
+                let body = Body {
+                    seen: Seen::Created,
+                    image,
+                    revision,
+                    meddled: false,
+                    sick_until: 0,
+                    failures: 0,
+                    handle,
+                };
                 self.bodies.insert(key.clone(), body);
             }
             (_, None) => return Err(error(EngineErrorKind::NotFound)),
             (EngineOp::Start, Some(Seen::Running)) => return Ok(false),
-            (EngineOp::Start, Some(_)) => self.show(key, Seen::Running),
+            (EngineOp::Start, Some(_)) => {
+                self.show(key, Seen::Running);
+                self.bodies.entry(key.clone()).and_modify(|body| (body.sick_until, body.failures) = (0, 0));
+            }
             (EngineOp::Stop { .. }, Some(seen)) if is_live(seen) => {
                 self.show(key, Seen::Exited(Exit { signal: Some(15), ..Exit::default() }));
             }

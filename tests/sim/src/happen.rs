@@ -60,6 +60,7 @@ impl World {
                 }
             }
             Happening::Changes { node, pick, change } => self.change(node, pick, change)?,
+            Happening::Sickens { node, pick, span } => self.sicken(node, pick, span),
             Happening::EngineMute { node, engine, span } => self.mute(node, engine, span),
             Happening::EngineLate { node, engine, span } => {
                 if let Some(engine) = self.nodes[node].engines.get_mut(engine) {
@@ -268,6 +269,15 @@ impl World {
         self.watch.harm(&key);
         self.announce(n, e, &key);
         self.lives(n)
+    }
+
+    /// An instance runs on and does not do its work.
+    fn sicken(&mut self, n: usize, pick: u64, span: Option<Time>) {
+        let Some((e, key)) = self.picked(n, pick, Change::Freezes) else { return };
+        let until = span.map_or(NEVER, |span| self.now + span);
+        let body = self.nodes[n].engines[e].bodies.get_mut(&key);
+        body.into_iter().for_each(|body| body.sick_until = until);
+        self.tell(n, |names| format!("  {} runs on and does not do its work", names.key(&key)));
     }
 
     fn picked(&self, n: usize, pick: u64, change: Change) -> Option<(usize, InstanceKey)> {

@@ -10,6 +10,7 @@
 
 pub mod blueprint;
 pub mod broker;
+mod check;
 mod clock;
 mod dice;
 mod disk;

@@ -193,7 +193,7 @@ impl Node {
         for device in &mut self.devices {
             device.away_until = if device.away_until == NEVER { NEVER } else { 0 };
         }
-        self.engines.iter_mut().for_each(Engine::calm);
+        self.engines.iter_mut().for_each(|engine| engine.calm(NEVER));
     }
 
     /// One input, as far as it gets; `judge` sees what is about to be written.

@@ -120,6 +120,12 @@ pub enum Happening {
         pick: u64,
         change: Change,
     },
+    /// It runs and does not do its work, for a while or until it is started again.
+    Sickens {
+        node: usize,
+        pick: u64,
+        span: Option<Time>,
+    },
     /// What the engine tells is lost, or late, for a while.
     EngineMute {
         node: usize,
@@ -204,6 +210,7 @@ enum Kind {
     Engine,
     Spoils,
     Changes,
+    Sickens,
     Devices,
     Network,
     Broker,
@@ -213,13 +220,14 @@ enum Kind {
     Lost,
 }
 
-const KINDS_OF_FAULTS: [(u64, Kind); 13] = [
+const KINDS_OF_FAULTS: [(u64, Kind); 14] = [
     (3, Kind::Dies),
     (1, Kind::Pauses),
     (1, Kind::Disk),
     (3, Kind::Engine),
     (4, Kind::Spoils),
     (3, Kind::Changes),
+    (2, Kind::Sickens),
     (2, Kind::Devices),
     (4, Kind::Network),
     (1, Kind::Broker),
@@ -296,6 +304,10 @@ fn happening(dice: &mut Dice, nodes: usize, kind: Kind) -> Happening {
             Happening::Spoils { node: at, engine, verb, mishap: mishap(dice, verb) }
         }
         Kind::Changes => Happening::Changes { node: at, pick: dice.any(), change: change(dice) },
+        Kind::Sickens => {
+            let span = if dice.percent(50) { None } else { Some(span(dice)) };
+            Happening::Sickens { node: at, pick: dice.any(), span }
+        }
         Kind::Devices => device(dice, at),
         Kind::Network => network(dice, nodes),
         Kind::Broker => Happening::BrokerAway { span: span(dice) },

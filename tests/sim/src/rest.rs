@@ -340,6 +340,8 @@ impl Rest<'_> {
             holds("nothing strays", named, || {
                 format!("{} {} on {}", names.key(key), crate::story::seen(body.seen), names.node(node.id))
             })?;
+            let well = body.sick_until == 0 || body.image.health.is_none() || body.seen != Seen::Running;
+            holds("what does not do its work does not stay", well, || names.key(key))?;
             if body.lives() {
                 record.map_or(Ok(()), |record| self.has_what_it_needs(node, key, record))?;
                 wanted.insert(key);

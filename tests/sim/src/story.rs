@@ -58,6 +58,8 @@ pub fn input(input: &Input, names: &Names) -> String {
             Ok(None) => format!("is answered: nothing is left of {}", names.key(key)),
             Err(error) => format!("is answered about {}: {:?}", names.key(key), error.kind),
         },
+        Input::Checked { key, result: Ok(()), .. } => format!("finds {} healthy", names.key(key)),
+        Input::Checked { key, result: Err(why), .. } => format!("checks {}: {why}", names.key(key)),
         Input::Members(all) => format!("is one of {} nodes", all.len()),
         Input::Broker(None) => "has no session with the broker".into(),
         Input::Broker(Some(present)) => {
@@ -221,6 +223,7 @@ pub fn effect(effect: &Effect, names: &Names) -> String {
             format!("writes to {}: {}", names.node(*to), wire::describe(letter, names))
         }
         Effect::Call(call) => format!("tells {} to {}", call.engine, call_text(call, names)),
+        Effect::Check(check) => format!("checks {}", names.key(&check.key)),
         Effect::Offer { source, all } => format!("offers {} as {source}", all.len()),
     }
 }

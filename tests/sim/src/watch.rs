@@ -48,6 +48,8 @@ pub struct Watch {
     harms: BTreeMap<(ServiceId, SlotId), u32>,
     /// The epoch of each record, and its owner's life, as a node last wrote it.
     epochs: BTreeMap<(usize, ServiceId), (u64, NodeId, Incarnation)>,
+    /// Instances that are being checked, and the life of the node that asked.
+    checking: BTreeMap<InstanceKey, (usize, u64)>,
     /// Tombstones of which nothing was left.
     over: BTreeSet<(usize, ServiceId)>,
 }
@@ -187,6 +189,7 @@ impl Watch {
                 self.accounts.entry(key.clone()).or_default().causes += 1;
                 true
             }
+            Verb::Stop if fails_its_checks(node, key) => true,
             Verb::Stop | Verb::Destroy => {
                 record.judges(key) && (!runs(record, key, node) || stops(record, key))
             }
@@ -209,6 +212,17 @@ impl Watch {
         holds("an engine is not flooded", account.calls.len() <= CALLS_A_MINUTE, || {
             format!("{} calls in a minute about {}", account.calls.len(), names.key(key))
         })
+    }
+
+    /// A node begins to find out whether an instance does its work.
+    pub fn checks(&mut self, node: usize, life: u64, key: &InstanceKey, names: &Names) -> Verdict {
+        let before = self.checking.insert(key.clone(), (node, life));
+        holds("one check at a time", before != Some((node, life)), || names.key(key))
+    }
+
+    /// It found out.
+    pub fn checked(&mut self, key: &InstanceKey) {
+        self.checking.remove(key);
     }
 
     /// An instance that did not run was started.
@@ -284,6 +298,13 @@ fn runs(record: &ServiceRecord, key: &InstanceKey, node: &Node) -> bool {
             let own = (assigned.node, assigned.fence) == (node.id, key.fence);
             own || assigned.from.as_ref().is_some_and(|from| (from.node, from.fence) == (node.id, key.fence))
         })
+}
+
+/// Whether an instance failed as many checks in a row as make it unhealthy.
+fn fails_its_checks(node: &Node, key: &InstanceKey) -> bool {
+    let body = node.engines.iter().find_map(|engine| engine.bodies.get(key));
+    let fails = |body: &Body| body.image.health.as_ref().is_some_and(|it| body.failures >= it.retries);
+    body.is_some_and(fails)
 }
 
 /// Whether it is to stay down though its slot is assigned.

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use motey_core::Tuning;
 use motey_core::id::ServiceId;
-use motey_core::step::{Call, EngineErrorKind, EngineState, Input};
+use motey_core::instance::Seen;
+use motey_core::step::{Call, Check, EngineErrorKind, EngineState, Input};
 
 use crate::broker::Broker;
 use crate::dice::mix;
-use crate::engine::{Mishap, Verb, error};
+use crate::engine::{Body, Mishap, Verb, error};
 use crate::network::Network;
 use crate::node::{Death, Node};
 use crate::people::People;
@@ -105,6 +106,12 @@ pub enum Event {
         life: u64,
         call: Call,
         then: Then,
+    },
+    /// What a check finds.
+    Check {
+        node: usize,
+        life: u64,
+        check: Check,
     },
     /// An engine is asked for all it has.
     List {
@@ -211,6 +218,7 @@ impl World {
             Event::Execute { node, engine, life, call, then } => {
                 self.execute(node, engine, life, &call, then)
             }
+            Event::Check { node, life, check } => self.checked(node, life, check),
             Event::List { node, engine } => {
                 self.list(node, engine);
                 Ok(())
@@ -289,7 +297,9 @@ impl World {
             Event::Execute { node, life: of, .. } => {
                 *node != n || *of != life || (calls_done && at < cut_short)
             }
-            Event::Input { node, life: of, .. } => *node != n || *of != life,
+            Event::Input { node, life: of, .. } | Event::Check { node, life: of, .. } => {
+                *node != n || *of != life
+            }
             _ => true,
         });
         if death.power {
@@ -310,7 +320,7 @@ impl World {
             for key in all {
                 self.watch.harm(&key);
                 if node.leaves_remains {
-                    engine.show(&key, motey_core::instance::Seen::Exited(Default::default()));
+                    engine.show(&key, Seen::Exited(Default::default()));
                 } else {
                     engine.bodies.remove(&key);
                 }
@@ -439,7 +449,7 @@ impl World {
         }
         let mut changed = matches!(done, Ok(true));
         if let (Ok(_), Then::Exit(code)) = (&done, then)
-            && engine.bodies.get(key).is_some_and(crate::engine::Body::lives)
+            && engine.bodies.get(key).is_some_and(Body::lives)
         {
             engine.show(key, crate::engine::exited(code));
             changed = true;

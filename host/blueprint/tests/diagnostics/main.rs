@@ -1,6 +1,7 @@
 //! What people are told about blueprints that are wrong: one table of bad inputs and every answer to them.
 
 mod form;
+mod health;
 mod needs;
 mod order;
 mod refused;

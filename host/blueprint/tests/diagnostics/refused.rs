@@ -11,12 +11,10 @@ service_name: x
 images:
   - name: a
     uses: [broker.mqtt]
-    health: { tcp: 80 }
 on_node_loss: wait
 "), @"
     unsupported 4:5 images[0].uses: `uses` is not built yet: this version cannot connect images with each other
-    unsupported 5:5 images[0].health: `health` is not built yet: this version cannot check whether an instance is healthy
-    unsupported 6:1 on_node_loss: `on_node_loss: wait` is not built yet: this version cannot place a service on other nodes
+    unsupported 5:1 on_node_loss: `on_node_loss: wait` is not built yet: this version cannot place a service on other nodes
     ");
 }
 
@@ -78,7 +76,6 @@ on_node_loss: never
 "#), @r#"
     unsupported 4:5 images[0].uses: `uses` is not built yet: this version cannot connect images with each other
     type 4:11 images[0].uses: must be a list, is broker
-    unsupported 5:5 images[0].health: `health` is not built yet: this version cannot check whether an instance is healthy
     type 5:13 images[0].health: must be a map, is 3
     value 6:10 images[0].run: "forever" is not possible: write `service` or `job`
     value 7:25 images[0].on_capability_loss: "kep" is not possible (did you mean `keep`?): write `keep`, `stop` or `move`

@@ -12,10 +12,15 @@ pub(super) fn awaits(draft: &Draft<'_>, record: &ServiceRecord, image: &ImageSpe
     let (first, ready) = image.after.iter().find(|(first, ready)| !is_ready(draft, record, first, *ready))?;
     let far = match ready {
         Ready::Started => "has started",
+        Ready::Healthy if is_checked(record, first) => "passes its check",
         Ready::Healthy => "has been running for a while",
         Ready::Completed => "has done its work",
     };
     Some(Reason::new(Code::WaitingDependency, format!("it comes after {first}: waits until that {far}")))
+}
+
+fn is_checked(record: &ServiceRecord, image: &ImageKey) -> bool {
+    record.revision.spec.image(image).is_some_and(|image| image.health.is_some())
 }
 
 fn is_ready(draft: &Draft<'_>, record: &ServiceRecord, image: &ImageKey, ready: Ready) -> bool {

@@ -196,9 +196,10 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
         assigned.pinned = true;
     }
     let key = record.key(slot, assigned.fence);
-    let runs = draft.heard(&key).is_some_and(Observed::runs);
     if assigned.from.is_some() {
-        if runs || record.ended.contains_key(slot) {
+        let image = record.revision.spec.image(&slot.image).map(|image| &**image);
+        let serves = draft.heard(&key).is_some_and(|observed| observed.serves(image));
+        if serves || record.ended.contains_key(slot) {
             end_move(record, slot);
         }
         return;

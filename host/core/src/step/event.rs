@@ -53,6 +53,10 @@ pub enum EventKind {
     Adopted,
     /// An instance runs.
     Started,
+    /// It passes its check.
+    Healthy,
+    /// It does not, and is stopped.
+    Unhealthy,
     /// An instance ended.
     Exited,
     /// A call of an engine failed.
@@ -85,6 +89,8 @@ impl EventKind {
         Self::CapabilityLost,
         Self::Adopted,
         Self::Started,
+        Self::Healthy,
+        Self::Unhealthy,
         Self::Exited,
         Self::CallFailed,
         Self::GaveUp,
@@ -112,6 +118,8 @@ impl EventKind {
             Self::CapabilityLost => "capability-lost",
             Self::Adopted => "adopted",
             Self::Started => "started",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
             Self::Exited => "exited",
             Self::CallFailed => "call-failed",
             Self::GaveUp => "gave-up",

@@ -16,6 +16,7 @@ mod found;
 mod full;
 mod grave;
 mod growth;
+mod health;
 mod life;
 mod loss;
 mod names;

@@ -9,7 +9,7 @@ use motey_core::peer::Letter;
 use motey_core::project::{ServiceStatus, State};
 use motey_core::reason::Reason;
 use motey_core::record::{Desired, Incarnation, InstanceKey, ServiceRecord, SlotId};
-use motey_core::step::{Answer, AskId, Call, Effect, EngineErrorKind, EngineState, Input, Request};
+use motey_core::step::{Answer, AskId, Call, Check, Effect, EngineErrorKind, EngineState, Input, Request};
 use motey_core::{Core, Identity, Tuning};
 
 use crate::blueprint::{engine_name, name, node};
@@ -26,6 +26,10 @@ pub struct Lab {
     pub now: Millis,
     /// Calls that engines did not do yet.
     pub calls: VecDeque<Call>,
+    /// Checks that are not answered yet.
+    pub checks: VecDeque<Check>,
+    /// Instances that run and do not do their work.
+    pub sick: BTreeSet<InstanceKey>,
     pub answers: BTreeMap<AskId, Option<Answer>>,
     pub outbox: Vec<(NodeId, Letter)>,
     pub capabilities: Vec<Capability>,
@@ -59,6 +63,8 @@ impl Lab {
             engines: BTreeMap::new(),
             now: Millis(1_000),
             calls: VecDeque::new(),
+            checks: VecDeque::new(),
+            sick: BTreeSet::new(),
             answers: BTreeMap::new(),
             outbox: Vec::new(),
             capabilities: Vec::new(),
@@ -126,6 +132,11 @@ impl Lab {
                 assert!(!under_way, "two calls under way for {:?}", call.target.key);
                 self.calls.push_back(call);
             }
+            Effect::Check(check) => {
+                let under_way = self.checks.iter().any(|other| other.key == check.key);
+                assert!(!under_way, "two checks under way for {:?}", check.key);
+                self.checks.push_back(check);
+            }
         }
     }
 
@@ -166,13 +177,25 @@ impl Lab {
         self.input(&Input::Answered { call: call.id, key: call.target.key, result });
     }
 
-    /// Until no call is under way.
+    /// The oldest check is answered.
+    pub fn one_check(&mut self) {
+        let Some(Check { id: check, key, .. }) = self.checks.pop_front() else { return };
+        let runs = self.instances().any(|it| it.key == key && it.seen == Seen::Running);
+        let result = match self.sick.contains(&key) {
+            _ if !runs => Err("connection refused".into()),
+            true => Err("answered 500".into()),
+            false => Ok(()),
+        };
+        self.input(&Input::Checked { check, key, result });
+    }
+
+    /// Until no call and no check is under way.
     pub fn settle(&mut self) {
         for _ in 0..STORM {
-            if self.dead || self.calls.is_empty() {
+            if self.dead || (self.calls.is_empty() && self.checks.is_empty()) {
                 return;
             }
-            self.one_call();
+            if self.calls.is_empty() { self.one_check() } else { self.one_call() }
         }
         panic!("a storm of calls: {:?}", self.calls);
     }
@@ -271,6 +294,7 @@ impl Lab {
                 let _unheard = engine.execute(&call, self.now);
             }
         }
+        self.checks.clear();
         self.dead = true;
     }
 

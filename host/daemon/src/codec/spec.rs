@@ -1,5 +1,7 @@
 //! The written form of a spec.
 
+mod health;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,6 +12,7 @@ use motey_core::spec::{
 };
 use serde::{Deserialize, Serialize};
 
+use self::health::HealthForm;
 use super::need::NeedForm;
 use super::text::Text;
 use super::{CodecError, MAX_NEED_DEPTH};
@@ -47,6 +50,8 @@ struct ImageForm {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     after: Vec<(Text<ImageKey>, ReadyForm)>,
     restart: RestartForm,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    health: Option<HealthForm>,
     #[serde(default, skip_serializing_if = "OnLossForm::is_keep")]
     on_loss: OnLossForm,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -156,6 +161,7 @@ impl ImageForm {
             run,
             after,
             restart,
+            health,
             on_loss,
             neighbours,
         } = image.clone();
@@ -172,6 +178,7 @@ impl ImageForm {
             run: run.into(),
             after: after.into_iter().map(|(key, ready)| (Text(key), ready.into())).collect(),
             restart: restart.into(),
+            health: health.map(Into::into),
             on_loss: on_loss.into(),
             near: near.into_iter().map(Text).collect(),
             apart: apart.into_iter().map(Text).collect(),
@@ -191,6 +198,7 @@ impl From<ImageForm> for ImageSpec {
             run,
             after,
             restart,
+            health,
             on_loss,
             near,
             apart,
@@ -206,6 +214,7 @@ impl From<ImageForm> for ImageSpec {
             run: run.into(),
             after: after.into_iter().map(|(Text(key), ready)| (key, ready.into())).collect(),
             restart: restart.into(),
+            health: health.map(Into::into),
             on_loss: on_loss.into(),
             neighbours: Neighbours { near: keys(near), apart: keys(apart) },
         }

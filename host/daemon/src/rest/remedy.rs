@@ -53,8 +53,12 @@ fn everywhere(code: Code) -> Option<&'static str> {
 fn once_deployed(code: Code, handle: &str) -> Option<String> {
     Some(match code {
         Code::WaitingAdmission => "nothing has to be done: it is offered again within seconds".to_owned(),
-        Code::RestartBackoff | Code::ExitCode | Code::ExitSignal => {
-            format!("`motey service logs {handle}` shows what it wrote before it ended")
+        Code::RestartBackoff
+        | Code::HealthWaiting
+        | Code::HealthFailed
+        | Code::ExitCode
+        | Code::ExitSignal => {
+            format!("`motey service logs {handle}` shows what it wrote")
         }
         Code::ExitOom => format!(
             "it has to use less memory, or may need more: `motey service logs {handle}` shows what it did"

@@ -50,6 +50,8 @@ struct Image {
     engine: Option<String>,
     parameters: Parameters,
     capabilities: Vec<Capability>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<Health>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     near: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -102,6 +104,25 @@ struct Parameters {
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_signal: Option<String>,
     stop_grace: String,
+}
+
+/// The keys of a blueprint's `health`, all of them.
+#[derive(Debug, Serialize)]
+struct Health {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tcp: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<Http>,
+    interval: String,
+    timeout: String,
+    retries: u32,
+    start: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Http {
+    port: u16,
+    path: String,
 }
 
 impl Service {
@@ -183,6 +204,7 @@ impl Image {
             engine: engine.map(ToString::to_string),
             parameters: Parameters::new(&spec.params),
             capabilities: need::capabilities(spec.need.as_need()),
+            health: spec.health.as_ref().map(Health::new),
             near: spec.neighbours.near.iter().map(ToString::to_string).collect(),
             apart: spec.neighbours.apart.iter().map(ToString::to_string).collect(),
             node: placed.and_then(|slot| slot.node).map(|node| node.to_string()),
@@ -239,6 +261,18 @@ impl Parameters {
             stop_signal: stop.signal.clone(),
             stop_grace: span(stop.grace),
         }
+    }
+}
+
+impl Health {
+    fn new(health: &spec::Health) -> Self {
+        let spec::Health { probe, interval, timeout, retries, start } = health;
+        let (tcp, http) = match probe {
+            spec::Probe::Tcp { port } => (Some(*port), None),
+            spec::Probe::Http { port, path } => (None, Some(Http { port: *port, path: path.clone() })),
+        };
+        let (interval, timeout, start) = (span(*interval), span(*timeout), span(*start));
+        Self { tcp, http, interval, timeout, retries: *retries, start }
     }
 }
 

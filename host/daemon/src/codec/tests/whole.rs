@@ -12,8 +12,8 @@ use motey_core::record::{
     RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Neighbours, OnLoss, Params, Ready, Replicas, Requirement,
-    Restart, Run, Source, Spec, StopRule, Take, Test,
+    Comparison, Format, Health, ImageSpec, Literal, Need, Neighbours, OnLoss, Params, Probe, Ready, Replicas,
+    Requirement, Restart, Run, Source, Spec, StopRule, Take, Test,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -234,14 +234,41 @@ fn image() -> impl Strategy<Value = ImageSpec> {
         select(vec![Run::Service, Run::Job]),
         vec((image_key(), ready), 0..3),
         select(vec![Restart::Always, Restart::OnFailure, Restart::Never]),
+        option::of(health()),
         select(vec![OnLoss::Keep, OnLoss::Stop, OnLoss::Move]),
     );
     let keys = || btree_set(image_key(), 0..3);
     let neighbours = (keys(), keys()).prop_map(|(near, apart)| Neighbours { near, apart });
     (what, need(), params(), life, neighbours).prop_map(|(what, need, params, life, neighbours)| {
-        let ((key, image, engines, replicas), (run, after, restart, on_loss)) = (what, life);
+        let ((key, image, engines, replicas), (run, after, restart, health, on_loss)) = (what, life);
         let need = need.into();
-        ImageSpec { key, image, engines, replicas, need, params, run, after, restart, on_loss, neighbours }
+        ImageSpec {
+            key,
+            image,
+            engines,
+            replicas,
+            need,
+            params,
+            run,
+            after,
+            restart,
+            health,
+            on_loss,
+            neighbours,
+        }
+    })
+}
+
+fn health() -> impl Strategy<Value = Health> {
+    let http = (any::<u16>(), ".*").prop_map(|(port, path)| Probe::Http { port, path });
+    let probe = prop_oneof![any::<u16>().prop_map(|port| Probe::Tcp { port }), http];
+    let spans = (any::<u64>(), any::<u64>(), any::<u64>());
+    (probe, spans, any::<u32>()).prop_map(|(probe, (interval, timeout, start), retries)| Health {
+        probe,
+        interval,
+        timeout,
+        retries,
+        start,
     })
 }
 

@@ -21,6 +21,7 @@ use super::client::{Connection, Reply};
 use crate::engines::{Engines, Link};
 use crate::inbox::Inbox;
 use crate::node::{Identity, Loop, Node, Shared};
+use crate::probes::Probes;
 use crate::rest::{Auth, Limits, Rest, Token, bind_tcp, bind_unix, serve};
 use crate::store::SqliteStore;
 
@@ -134,6 +135,7 @@ fn node(database: PathBuf) -> (Node, Arc<Inbox>, JoinHandle<()>) {
         inbox: Arc::clone(&inbox),
         reader: Mutex::new(store.reader().expect("a reader")),
         engines: Engines::new(Arc::new(plugins), link),
+        probes: Probes::new(tokio::runtime::Handle::current(), Arc::clone(&inbox)),
     });
     let work = Loop::new(node.clone(), store);
     (node, inbox, std::thread::spawn(move || work.run()))
