@@ -3,8 +3,8 @@
 use motey_blueprint::{Blueprint, parse};
 use motey_core::id::ImageKey;
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Neighbours, OnLoss, Params, Ready, Replicas, Requirement,
-    Restart, Run, StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Mount, MountSource, Need, Neighbours, OnLoss, OnNodeLoss, Params,
+    Ready, Replicas, Requirement, Restart, Run, StopRule, Take, Test,
 };
 
 fn yaml(text: &str) -> Blueprint {
@@ -72,6 +72,7 @@ images:
             environment: [("MODE", "fast"), ("RATIO", "010")].map(|(k, v)| (k.into(), v.into())).into(),
             working_dir: Some("/srv".into()),
             stop: StopRule { signal: Some("SIGINT".into()), grace: 120_000 },
+            ..Params::default()
         },
         restart: Restart::OnFailure,
         on_loss: OnLoss::Stop,
@@ -329,4 +330,26 @@ fn a_long_line_of_images_is_read() {
     };
     let images: String = (0..5_000).rev().map(image).collect();
     assert_eq!(yaml(&format!("service_name: x\nimages:\n{images}")).spec.images.len(), 5_000);
+}
+
+#[test]
+fn volumes_in_the_words_of_docker_of_docker_py_and_our_own() {
+    let text = r#"
+service_name: x
+on_node_loss: wait
+images:
+  - name: list
+    parameters: { volumes: ["data:/var/data/", "/srv/in:/in:ro"] }
+  - name: map
+    parameters: { volumes: { data: /var/data, /srv/in: "/in:ro" } }
+  - name: docker-py
+    parameters: { volumes: { data: { bind: /var/data }, /srv/in: { bind: /in, mode: ro } } }
+"#;
+    let spec = yaml(text).spec;
+    let source = MountSource::Volume("data".parse().expect("a name"));
+    let data = Mount { source, target: "/var/data".into(), read_only: false };
+    let bind = Mount { source: MountSource::Path("/srv/in".into()), target: "/in".into(), read_only: true };
+    let mounts = [data, bind];
+    assert!(spec.images.iter().all(|image| image.params.mounts == mounts), "{:?}", spec.images);
+    assert_eq!(spec.on_node_loss, OnNodeLoss::Wait);
 }

@@ -137,7 +137,7 @@ impl Parts {
         let plugins = Arc::new(plugin_manager(config, &identity, &link)?);
         let node = Node::new(Shared {
             core: RwLock::new(core(config, id, &identity.name, loaded)),
-            engines: Engines::new(plugins, Arc::clone(&link)),
+            engines: Engines::new(plugins, Arc::clone(&link), state_dir.path().join("volumes")),
             identity,
             inbox,
             reader,

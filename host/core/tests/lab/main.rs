@@ -20,3 +20,4 @@ mod loss;
 mod names;
 mod offers;
 mod random;
+mod volumes;

@@ -133,7 +133,7 @@ fn node(database: PathBuf) -> (Node, Arc<Inbox>, JoinHandle<()>) {
         core: RwLock::new(Core::new(me, Tuning::default(), loaded.stored)),
         inbox: Arc::clone(&inbox),
         reader: Mutex::new(store.reader().expect("a reader")),
-        engines: Engines::new(Arc::new(plugins), link),
+        engines: Engines::new(Arc::new(plugins), link, "/nonexistent".into()),
     });
     let work = Loop::new(node.clone(), store);
     (node, inbox, std::thread::spawn(move || work.run()))
