@@ -107,8 +107,8 @@ const ALIASES: &[(Level, Word)] = &[
     // the rest
     missing("tty", TERMINAL),
     missing("stdin_open", TERMINAL),
-    missing("volumes_from", "mount volumes (`volumes` will)"),
-    missing("volume_driver", "mount volumes (`volumes` will)"),
+    missing("volumes_from", "mount volumes in another way than `volumes`"),
+    missing("volume_driver", "mount volumes in another way than `volumes`"),
     missing("init_path", "put an init process into an instance (`init` will)"),
     missing("lxc_conf", "hand settings to one engine past the others"),
     missing("version", "choose an engine's API version"),

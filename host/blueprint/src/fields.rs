@@ -86,13 +86,6 @@ impl<'n> Fields<'n> {
                 refuse(report, Kind::Unsupported, not_built(key, cannot));
                 report.shape(&at, shape);
             }
-            Meaning::OnlyDefault { default, others, cannot } => {
-                let others = others.iter().map(|name| (*name, Some(*name)));
-                let choices: Vec<_> = default.iter().map(|name| (*name, None)).chain(others).collect();
-                if let Some(other) = report.choice(&at, &choices).flatten() {
-                    refuse(report, Kind::Unsupported, not_built(&format!("{key}: {other}"), cannot));
-                }
-            }
             Meaning::Instead(what) => {
                 refuse(report, Kind::Unsupported, format!("`{key}` is not read: write {what}"));
             }

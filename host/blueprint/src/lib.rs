@@ -19,6 +19,7 @@ mod fields;
 mod health;
 mod json;
 mod key;
+mod mounts;
 mod native;
 mod nearest;
 mod need;
@@ -74,6 +75,7 @@ pub fn parse(format: Format, bytes: &[u8]) -> Result<Blueprint, Diagnostics> {
     };
     let read = native::service(root.as_deref(), &mut report);
     report.finish()?;
-    let (name, images) = read.ok_or_else(Diagnostics::nothing_read)?;
-    Ok(Blueprint { name, spec: Spec { images, source: Source { format, text: sent.into() } } })
+    let native::Service { name, images, on_node_loss } = read.ok_or_else(Diagnostics::nothing_read)?;
+    let source = Source { format, text: sent.into() };
+    Ok(Blueprint { name, spec: Spec { images, on_node_loss, source } })
 }

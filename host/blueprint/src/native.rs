@@ -1,11 +1,12 @@
 //! Motey's own blueprint: a service and its images.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use motey_core::id::{EngineName, ImageKey, ServiceName};
+use motey_core::id::{EngineName, ImageKey, ServiceName, VolumeName};
 use motey_core::spec::{
-    Health, ImageSpec, MAX_REPLICAS, MAX_SLOTS, Need, Neighbours, OnLoss, Params, Replicas, Restart, Run,
+    Health, ImageSpec, MAX_REPLICAS, MAX_SLOTS, Mount, Need, Neighbours, OnLoss, OnNodeLoss, Params,
+    Replicas, Restart, Run,
 };
 
 use crate::diagnostic::DiagnosticKind as Kind;
@@ -33,18 +34,47 @@ const LOSSES: &[(&str, OnLoss)] = &[("keep", OnLoss::Keep), ("stop", OnLoss::Sto
 /// As `replicas`, what has a slot on every node.
 const EVERY_NODE: &str = "every-node";
 
+const NODE_LOSSES: &[(&str, OnNodeLoss)] =
+    &[("reschedule", OnNodeLoss::Reschedule), ("wait", OnNodeLoss::Wait)];
+
+/// What stands at the top level.
+pub(crate) struct Service {
+    pub(crate) name: ServiceName,
+    pub(crate) images: Vec<Arc<ImageSpec>>,
+    pub(crate) on_node_loss: OnNodeLoss,
+}
+
 /// Reads the whole blueprint; without a result only when a mistake was noted.
-pub(crate) fn service(
-    root: Option<&Node>,
-    report: &mut Report<'_>,
-) -> Option<(ServiceName, Vec<Arc<ImageSpec>>)> {
+pub(crate) fn service(root: Option<&Node>, report: &mut Report<'_>) -> Option<Service> {
     let fields = Fields::of(top_level(root, report)?, Level::Service, report)?;
     let name = fields.required("service_name", report).and_then(|at| {
         let text = report.text(at)?;
         report.checked(at, Kind::Value, ServiceName::new(&text))
     });
     let images = fields.required("images", report).and_then(|at| images(at, report));
-    Some((name?, images?))
+    let loss = fields.get("on_node_loss").map(|at| (at, report.choice(at, NODE_LOSSES)));
+    let images = images?;
+    let on_node_loss = match loss {
+        None => OnNodeLoss::default(),
+        Some((at, loss)) => loss.filter(|loss| can_do(*loss, &images, at, report))?,
+    };
+    Some(Service { name: name?, images, on_node_loss })
+}
+
+/// Data does not move: what uses it waits for it.
+fn can_do(loss: OnNodeLoss, images: &[Arc<ImageSpec>], at: &At<'_>, report: &mut Report<'_>) -> bool {
+    let has_data = |image: &&Arc<ImageSpec>| {
+        image.replicas != Replicas::EveryNode && image.params.mounts.iter().any(|it| it.volume().is_some())
+    };
+    let Some(image) = images.iter().find(has_data).filter(|_| loss == OnNodeLoss::Reschedule) else {
+        return true;
+    };
+    let message = format!(
+        "`{}` has a volume, whose data is on one node: it waits for that node; write `wait`, or leave this out",
+        image.key
+    );
+    report.refuse(Kind::Value, at, message);
+    false
 }
 
 fn top_level<'n>(root: Option<&'n Node>, report: &mut Report<'_>) -> Option<At<'n>> {
@@ -112,7 +142,32 @@ fn images(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Arc<ImageSpec>>> {
     let placed = neighbours::resolve(&mut images, &neighbours, report);
     let ordered = order::resolve(&mut images, &firsts, report);
     placed.and(ordered)?;
+    share_volumes(&images, at, report)?;
     Some(images.into_iter().map(Arc::new).collect())
+}
+
+/// A volume is in one place, or in every one.
+fn share_volumes(images: &[ImageSpec], at: &At<'_>, report: &mut Report<'_>) -> Option<()> {
+    let mut users: BTreeMap<&VolumeName, &ImageSpec> = BTreeMap::new();
+    let mut whole = true;
+    for image in images {
+        let everywhere = |image: &ImageSpec| image.replicas == Replicas::EveryNode;
+        for volume in image.params.mounts.iter().filter_map(Mount::volume) {
+            let first = *users.entry(volume).or_insert(image);
+            if everywhere(first) != everywhere(image) {
+                let message = format!(
+                    "the volume {} is one on each node for one of `{}` and `{}`, and one alone for the other: give each \
+                     its own",
+                    quoted(volume.as_str()),
+                    first.key,
+                    image.key
+                );
+                report.refuse(Kind::Value, at, message);
+                whole = false;
+            }
+        }
+    }
+    whole.then_some(())
 }
 
 /// Those that are there wherever it is placed.

@@ -13,7 +13,7 @@ use crate::read::At;
 use crate::report::Report;
 use crate::schema::Level;
 use crate::tree::{Entry, Items, Value};
-use crate::{shell, units};
+use crate::{mounts, shell, units};
 
 /// Signals that can ask a program to stop. A VAL with the feature `stop_signal` can send every one of them.
 ///
@@ -39,10 +39,16 @@ pub(crate) fn read(at: &At<'_>, report: &mut Report<'_>) -> Option<Parameters> {
     let working_dir = fields.get("working_dir").map(|at| working_dir(at, report));
     let signal = fields.get("stop_signal").map(|at| signal(at, report));
     let grace = fields.get("stop_grace").map_or(Some(StopRule::default().grace), |at| grace(at, report));
+    let mounts = fields.get("volumes").map_or(Some(Vec::new()), |at| mounts::read(at, report));
     let container_name = fields.get("name").and_then(|at| report.text(at));
     let stop = StopRule { signal: signal.flatten(), grace: grace? };
-    let params =
-        Params { command: command?, environment: environment?, working_dir: working_dir.flatten(), stop };
+    let params = Params {
+        command: command?,
+        environment: environment?,
+        working_dir: working_dir.flatten(),
+        stop,
+        mounts: mounts?,
+    };
     Some(Parameters { params, container_name })
 }
 
@@ -118,7 +124,7 @@ fn not_a_variable(name: &str) -> String {
 }
 
 /// Checks that the kernel can hand this text to a program.
-fn passable(at: &At<'_>, text: String, report: &mut Report<'_>) -> Option<String> {
+pub(crate) fn passable(at: &At<'_>, text: String, report: &mut Report<'_>) -> Option<String> {
     let fault = if text.contains('\0') {
         "contains a NUL character, which no program can be given: remove it".to_owned()
     } else if text.len() > MAX_ARGUMENT {

@@ -15,6 +15,8 @@ pub(crate) enum Level {
     /// What is asked for by HTTP.
     Http,
     Parameters,
+    /// How one volume is mounted.
+    Mount,
     Capability,
     /// What a property of a capability must be.
     Test,
@@ -38,8 +40,6 @@ pub(crate) enum Meaning {
     NoEffect(Shape),
     /// It is not built yet.
     Later(Shape, Cannot),
-    /// `default` changes nothing; the other choices are not built yet.
-    OnlyDefault { default: Option<&'static str>, others: &'static [&'static str], cannot: Cannot },
     /// It will not be built; this is what to write.
     Instead(&'static str),
 }
@@ -70,6 +70,7 @@ impl Level {
             Self::Health => HEALTH,
             Self::Http => HTTP,
             Self::Parameters => PARAMETERS,
+            Self::Mount => MOUNT,
             Self::Capability => CAPABILITY,
             Self::Test => TEST,
             Self::Offer => OFFER,
@@ -90,6 +91,7 @@ impl Level {
             Self::Health => "under `health`",
             Self::Http => "under `http`",
             Self::Parameters => "under `parameters`",
+            Self::Mount => "under a volume",
             Self::Capability => "in an entry of `capabilities`",
             Self::Test => "in a comparison",
             Self::Offer => "in an entry",
@@ -113,18 +115,7 @@ const fn later(name: &'static str, shape: Shape, cannot: Cannot) -> Word {
     Word { name, meaning: Meaning::Later(shape, cannot) }
 }
 
-const SERVICE: &[Word] = &[
-    now("service_name"),
-    now("images"),
-    Word {
-        name: "on_node_loss",
-        meaning: Meaning::OnlyDefault {
-            default: None,
-            others: &["reschedule", "wait"],
-            cannot: "place a service on other nodes",
-        },
-    },
-];
+const SERVICE: &[Word] = &[now("service_name"), now("images"), now("on_node_loss")];
 
 const IMAGE: &[Word] = &[
     now("name"),
@@ -154,8 +145,8 @@ const PARAMETERS: &[Word] = &[
     now("working_dir"),
     now("stop_signal"),
     now("stop_grace"),
+    now("volumes"),
     later("ports", Shape::ListOrMap, "publish ports"),
-    later("volumes", Shape::ListOrMap, "mount volumes"),
     later("devices", Shape::ListOrMap, "hand devices to an instance"),
     later("files", Shape::Map, "bring files into an instance"),
     later("limits", Shape::Map, "limit what an instance uses"),
@@ -171,6 +162,9 @@ const PARAMETERS: &[Word] = &[
     later("labels", Shape::ListOrMap, "set labels of your own"),
     later("pull", Shape::Text, "choose when an image is pulled"),
 ];
+
+/// docker-py's words.
+const MOUNT: &[Word] = &[now("bind"), now("mode")];
 
 /// Every other key of an entry names a property, when a comparison stands under it.
 const CAPABILITY: &[Word] = &[

@@ -3,8 +3,8 @@
 use motey_blueprint::{Blueprint, parse};
 use motey_core::id::ImageKey;
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Neighbours, OnLoss, Params, Ready, Replicas, Requirement,
-    Restart, Run, StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Mount, MountSource, Need, Neighbours, OnLoss, OnNodeLoss, Params,
+    Ready, Replicas, Requirement, Restart, Run, StopRule, Take, Test,
 };
 use motey_core::spec::{Health, Probe};
 
@@ -73,6 +73,7 @@ images:
             environment: [("MODE", "fast"), ("RATIO", "010")].map(|(k, v)| (k.into(), v.into())).into(),
             working_dir: Some("/srv".into()),
             stop: StopRule { signal: Some("SIGINT".into()), grace: 120_000 },
+            ..Params::default()
         },
         restart: Restart::OnFailure,
         on_loss: OnLoss::Stop,
@@ -358,4 +359,26 @@ images:
     assert_eq!(spec.images[1].health, Some(own));
     assert_eq!(spec.images[2].health, Some(Health::of(Probe::Http { port: 80, path: "/".into() })));
     assert_eq!(spec.images[3].health, None);
+}
+
+#[test]
+fn volumes_in_the_words_of_docker_of_docker_py_and_our_own() {
+    let text = r#"
+service_name: x
+on_node_loss: wait
+images:
+  - name: list
+    parameters: { volumes: ["data:/var/data/", "/srv/in:/in:ro"] }
+  - name: map
+    parameters: { volumes: { data: /var/data, /srv/in: "/in:ro" } }
+  - name: docker-py
+    parameters: { volumes: { data: { bind: /var/data }, /srv/in: { bind: /in, mode: ro } } }
+"#;
+    let spec = yaml(text).spec;
+    let source = MountSource::Volume("data".parse().expect("a name"));
+    let data = Mount { source, target: "/var/data".into(), read_only: false };
+    let bind = Mount { source: MountSource::Path("/srv/in".into()), target: "/in".into(), read_only: true };
+    let mounts = [data, bind];
+    assert!(spec.images.iter().all(|image| image.params.mounts == mounts), "{:?}", spec.images);
+    assert_eq!(spec.on_node_loss, OnNodeLoss::Wait);
 }

@@ -11,7 +11,7 @@ use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, Millis, NodeId, ServiceId, ServiceName};
 use motey_core::instance::{Exit, Instance, Seen};
 use motey_core::record::{Incarnation, InstanceKey};
-use motey_core::spec::{Format, ImageSpec, Need, Replicas, Requirement, Source, Spec, Take};
+use motey_core::spec::{Format, ImageSpec, Need, OnNodeLoss, Replicas, Requirement, Source, Spec, Take};
 use motey_core::step::{AskId, Call, Effect, EngineOp, EngineState, Input, Request};
 use motey_core::{Core, Identity, Stored, Tuning};
 use uuid::Uuid;
@@ -139,7 +139,7 @@ fn deploy(n: u16, slots: u16) -> Request {
         ..ImageSpec::new(ImageKey::new("web").expect("a key"), "/bin/web")
     };
     let source = Source { format: Format::Yaml, text: "timing".into() };
-    let spec = Arc::new(Spec { images: vec![Arc::new(image)], source });
+    let spec = Arc::new(Spec { images: vec![Arc::new(image)], on_node_loss: OnNodeLoss::default(), source });
     let name = ServiceName::new("timing").expect("a name");
     Request::Deploy { id: service(n), name, spec, reject_unplaceable: false }
 }

@@ -205,15 +205,16 @@ impl<'a> Attempt<'_, 'a> {
     }
 
     fn after_exit(&mut self, run: &mut Run, exit: Exit) {
-        let is_own = exit.success() || !std::mem::take(&mut run.ordered);
-        if run.exit_noted || !is_own {
+        let was_ordered = std::mem::take(&mut run.ordered);
+        if let Some(unwell) = run.unwell.take() {
+            run.exit_noted = true;
+            return self.after_end(run, unwell, false);
+        }
+        if run.exit_noted || (was_ordered && !exit.success()) {
             run.restarts += 1;
             return self.start(run);
         }
         run.exit_noted = true;
-        if let Some(unwell) = run.unwell.take() {
-            return self.after_end(run, unwell, false);
-        }
         let mut reason = exit.reason();
         if let Some(remark) = self.instance().and_then(|it| it.message.as_ref()).filter(|_| exit.is_unknown())
         {

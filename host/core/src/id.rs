@@ -142,6 +142,15 @@ name!(
     |text| slug(text, 64, b"-_.")
 );
 name!(
+    /// A volume of a service.
+    VolumeName, "volume name", "1 to 64 of a-z, A-Z, 0-9, -, _ and ., the first a letter or digit",
+    |text| {
+        (1..=64).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    }
+);
+name!(
     /// What a node is called by people; need not be unique.
     NodeName, "node name", "1 to 128 characters, not all blank, none of them a control character",
     |text| is_label(text, 128)

@@ -44,7 +44,7 @@ impl Core {
     pub fn plan(&self, name: &ServiceName, spec: &Spec) -> Plan {
         let mut draft = Draft::new(self, Millis(0));
         let at_once = |image: &Arc<ImageSpec>| Arc::new(ImageSpec { after: Vec::new(), ..(**image).clone() });
-        let spec = Spec { images: spec.images.iter().map(at_once).collect(), source: spec.source.clone() };
+        let spec = Spec { images: spec.images.iter().map(at_once).collect(), ..spec.clone() };
         let blank = first_record(&draft, ServiceId(uuid::Uuid::nil()), name, &Arc::new(spec));
         let mut placed = blank.clone();
         let mut market = Market::of(&draft);

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use crate::draft::Draft;
+use crate::group::is_kept;
 use crate::id::{EngineName, ImageKey, Millis, NodeId, ServiceId};
 use crate::instance::{Observed, Seen};
-use crate::owner::{Market, why_nowhere, why_waiting};
+use crate::owner::{Market, waits_for_data, why_nowhere, why_waiting};
 use crate::reason::{Code, Reason};
 use crate::record::{Assignment, Desired, Ended, Fence, ServiceRecord, SlotId};
-use crate::spec::ImageSpec;
+use crate::spec::{ImageSpec, OnNodeLoss};
 use crate::state::Core;
 
 /// The state of a service, an image or a slot.
@@ -155,11 +156,12 @@ impl<'a> View<'a> {
         let heard = key.as_ref().and_then(|key| self.core.heard.get(key)).map(|heard| &heard.observed);
         let shown = key.as_ref().and_then(|key| self.core.instance(key));
         let (state, reason) = slot_state(self.record, self.has_failed, &slot, heard);
-        let (state, reason) = match assigned.and_then(|assigned| self.why_unheard(assigned)) {
+        let (state, reason) = match assigned.and_then(|assigned| self.why_unheard(&slot, assigned)) {
             Some(why) if matches!(state, State::Running | State::Instantiating) => {
                 (State::Instantiating, Some(why))
             }
             _ if state == State::Initial => (state, self.why_waiting(&slot)),
+            _ if state == State::Running => (state, reason.or_else(|| self.why_it_stays(&slot, assigned?))),
             _ => (state, reason),
         };
         SlotStatus {
@@ -177,13 +179,21 @@ impl<'a> View<'a> {
     }
 
     /// Whether a slot's node is silent, and what is waited for then: what was heard last says nothing about now.
-    fn why_unheard(&self, assigned: &Assignment) -> Option<Reason> {
+    fn why_unheard(&self, slot: &SlotId, assigned: &Assignment) -> Option<Reason> {
         let (outlook, node) = (self.draft.outlook(), assigned.node);
         if !outlook.is_silent(node) {
             return None;
         }
         let called = self.draft.called(node);
-        let text = if assigned.pinned {
+        let spec = &self.record.revision.spec;
+        if is_kept(spec, &slot.image) {
+            return Some(waits_for_data(&self.draft, node));
+        }
+        let text = if spec.on_node_loss == OnNodeLoss::Wait {
+            format!(
+                "{called} is silent; as its service wants it, it waits for that node, or until it is forgotten"
+            )
+        } else if assigned.pinned {
             format!(
                 "{called} is silent; it must not run twice: it waits for that node, or until it is forgotten"
             )
@@ -196,6 +206,15 @@ impl<'a> View<'a> {
             )
         };
         Some(Reason::new(Code::WaitingNode, text))
+    }
+
+    /// Why a slot does not leave a node that is to be empty.
+    fn why_it_stays(&self, slot: &SlotId, assigned: &Assignment) -> Option<Reason> {
+        let leaves = self.draft.outlook().draining.contains(&assigned.node);
+        let kept = leaves && is_kept(&self.record.revision.spec, &slot.image);
+        let node = self.draft.called(assigned.node);
+        let text = format!("its volume data is on {node}, which is drained: it stays there");
+        kept.then(|| Reason::new(Code::WaitingNode, text))
     }
 
     fn why_nowhere(&mut self, image: &Arc<ImageSpec>) -> Option<Reason> {

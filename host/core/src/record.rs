@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use crate::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
+use crate::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName, VolumeName};
 use crate::reason::Reason;
 use crate::spec::{ImageSpec, Replicas, Spec};
 
@@ -31,6 +31,8 @@ pub struct ServiceRecord {
     pub slots: BTreeMap<SlotId, Assignment>,
     /// Exactly these instances may stop.
     pub dismissed: BTreeSet<Dismissed>,
+    /// Where the data of each volume is: nothing that uses it runs anywhere else.
+    pub homes: BTreeMap<VolumeName, Home>,
     /// The line of succession, the owner first.
     pub holders: Vec<NodeId>,
     /// Whom the owner asks to open the next epoch. It writes nothing more in this one.
@@ -180,6 +182,15 @@ pub struct Dismissed {
     pub node: NodeId,
     /// on this engine.
     pub engine: EngineName,
+}
+
+/// The node that has the data of a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// This one.
+    pub node: NodeId,
+    /// While no other attempt was made there than this one: should it be refused, there is no data.
+    pub only: Option<Fence>,
 }
 
 /// A slot's final end.

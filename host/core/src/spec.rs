@@ -8,7 +8,7 @@ mod need;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::id::{EngineName, ImageKey};
+use crate::id::{EngineName, ImageKey, VolumeName};
 
 pub use crate::needs::Needs;
 pub use health::{Health, Probe};
@@ -19,8 +19,20 @@ pub use need::{Comparison, Literal, Need, Prop, Requirement, Take, Test};
 pub struct Spec {
     /// In the order of the blueprint; keys are unique.
     pub images: Vec<Arc<ImageSpec>>,
+    /// What becomes of slots whose node falls silent.
+    pub on_node_loss: OnNodeLoss,
     /// The blueprint as it was received: two deployments are the same when these bytes are.
     pub source: Source,
+}
+
+/// What becomes of the slots of a silent node. What must not run twice waits, whatever is said here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnNodeLoss {
+    /// They are placed anew.
+    #[default]
+    Reschedule,
+    /// They wait until it is back, or forgotten.
+    Wait,
 }
 
 impl Spec {
@@ -190,6 +202,38 @@ pub struct Params {
     pub working_dir: Option<String>,
     /// How it is asked to stop.
     pub stop: StopRule,
+    /// What of its node's file systems it sees; no two in the same place.
+    pub mounts: Vec<Mount>,
+}
+
+/// A directory or file of the node inside an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// What is mounted.
+    pub source: MountSource,
+    /// Where: absolute.
+    pub target: String,
+    /// The instance cannot change it.
+    pub read_only: bool,
+}
+
+/// What is mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountSource {
+    /// A volume of the service: Motey makes it, empty, and keeps who uses it on one node.
+    Volume(VolumeName),
+    /// This absolute path of whatever node it runs on.
+    Path(String),
+}
+
+impl Mount {
+    /// The volume, where it is one.
+    pub fn volume(&self) -> Option<&VolumeName> {
+        match &self.source {
+            MountSource::Volume(name) => Some(name),
+            MountSource::Path(_) => None,
+        }
+    }
 }
 
 /// How an instance is asked to stop, and how long it may take before it is killed.
@@ -214,11 +258,14 @@ pub struct Feature(pub &'static str);
 impl Params {
     /// The features an engine must have to honour every key that is set.
     pub fn features(&self) -> impl Iterator<Item = Feature> {
+        let volumes = self.mounts.iter().filter(|mount| mount.volume().is_some()).count();
         [
             (!self.command.is_empty(), "command"),
             (!self.environment.is_empty(), "environment"),
             (self.working_dir.is_some(), "working_dir"),
             (self.stop.signal.is_some(), "stop_signal"),
+            (volumes > 0, "volumes"),
+            (volumes < self.mounts.len(), "binds"),
         ]
         .into_iter()
         .filter_map(|(used, name)| used.then_some(Feature(name)))

@@ -139,7 +139,7 @@ impl Parts {
         let probes = Probes::new(tokio::runtime::Handle::current(), Arc::clone(&inbox));
         let node = Node::new(Shared {
             core: RwLock::new(core(config, id, &identity.name, loaded)),
-            engines: Engines::new(plugins, Arc::clone(&link)),
+            engines: Engines::new(plugins, Arc::clone(&link), state_dir.path().join("volumes")),
             probes,
             identity,
             inbox,

@@ -9,6 +9,10 @@ pub const ENVIRONMENT: &str = "environment";
 pub const WORKING_DIR: &str = "working_dir";
 /// A stop signal other than the engine's own.
 pub const STOP_SIGNAL: &str = "stop_signal";
+/// Directories that Motey makes for a service, inside its instances.
+pub const VOLUMES: &str = "volumes";
+/// Any other path of the node inside an instance.
+pub const BINDS: &str = "binds";
 /// [`LOGS`](crate::op::LOGS) works.
 pub const LOGS: &str = "logs";
 /// [`STATS`](crate::op::STATS) works.

@@ -26,6 +26,20 @@ pub struct CreateRequest {
     #[serde(default)]
     pub stop_signal: Option<String>,
     pub stop_grace_ms: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+}
+
+/// A directory or file of the node inside an instance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mount {
+    /// Absolute, on the node. A volume's directory is there; any other path is the user's own, and may not be.
+    pub source: String,
+    /// Absolute, in the instance.
+    pub target: String,
+    #[serde(default)]
+    pub read_only: bool,
 }
 
 /// Names one instance: the request of start, destroy, inspect and stats.

@@ -32,13 +32,15 @@ use motey_plugin_api::{
 use crate::{config::Config, engine::Engine, instances::subject_of, script::Op};
 
 /// What core knows of: a mock has it all, because it does none of it.
-const FEATURES: [&str; 6] = [
+const FEATURES: [&str; 8] = [
     feature::COMMAND,
     feature::ENVIRONMENT,
     feature::WORKING_DIR,
     feature::STOP_SIGNAL,
     feature::LOGS,
     feature::STATS,
+    feature::VOLUMES,
+    feature::BINDS,
 ];
 
 pub struct Mock {
@@ -124,5 +126,7 @@ motey_plugin_api::plugin! {
         feature::STOP_SIGNAL,
         feature::LOGS,
         feature::STATS,
+        feature::VOLUMES,
+        feature::BINDS,
     ],
 }

@@ -50,6 +50,7 @@ fn request(name: &str, image: &str) -> CreateRequest {
         working_dir: None,
         stop_signal: None,
         stop_grace_ms: 1_000,
+        mounts: vec![],
     }
 }
 

@@ -62,7 +62,15 @@ pub fn description(
         working_dir,
         stop_signal,
         stop_grace_ms,
+        mounts,
     } = request;
+    if let Some(mount) = mounts.first() {
+        return Err(Error::unsupported(format!(
+            "a process has no file system of its own to mount {} in",
+            mount.target
+        ))
+        .hint("run it on an engine with the feature `volumes`"));
+    }
     check_texts("image", std::iter::once(&image))?;
     check_texts("command", command.iter())?;
     check_environment(&environment)?;

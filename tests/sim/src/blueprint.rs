@@ -6,8 +6,8 @@ use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
 use motey_core::record::{Fence, InstanceKey, SlotId};
 use motey_core::spec::{
-    Format, Health, ImageSpec, Need, OnLoss, Probe, Ready, Replicas, Requirement, Restart, Run, Source, Spec,
-    Take,
+    Format, Health, ImageSpec, Need, OnLoss, OnNodeLoss, Probe, Ready, Replicas, Requirement, Restart, Run,
+    Source, Spec, Take,
 };
 use uuid::Uuid;
 
@@ -103,7 +103,7 @@ pub fn engine_name(name: &str) -> EngineName {
 pub fn spec(kind: u8) -> Arc<Spec> {
     let images: Vec<Arc<ImageSpec>> = images(kind).into_iter().map(Arc::new).collect();
     let source = Source { format: Format::Yaml, text: format!("kind: {kind}").into() };
-    Arc::new(Spec { images, source })
+    Arc::new(Spec { images, on_node_loss: OnNodeLoss::default(), source })
 }
 
 fn images(kind: u8) -> Vec<ImageSpec> {

@@ -214,8 +214,8 @@ images:
     parameters: { colour: red }
 phase: 2
 "), @r#"
-    unknown 4:19 images[0].parameters.colour: the key "colour" is not known: under `parameters` there may be `command`, `environment`, `working_dir`, `stop_signal` or `stop_grace`
-    unknown 5:1 phase: the key "phase" is not known: at the top level there may be `service_name` or `images`
+    unknown 4:19 images[0].parameters.colour: the key "colour" is not known: under `parameters` there may be `command`, `environment`, `working_dir`, `stop_signal`, `stop_grace` or `volumes`
+    unknown 5:1 phase: the key "phase" is not known: at the top level there may be `service_name`, `images` or `on_node_loss`
     "#);
 }
 
@@ -225,7 +225,7 @@ fn a_key_far_too_long() {
 service_name: x
 images: [{name: a}]
 kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk: 1
-"), @r#"unknown 3:1 ["kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…"]: the key "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…" is not known: at the top level there may be `service_name` or `images`"#);
+"), @r#"unknown 3:1 ["kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…"]: the key "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk…" is not known: at the top level there may be `service_name`, `images` or `on_node_loss`"#);
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn bytes_that_are_no_text() {
 #[test]
 fn columns_count_characters_and_no_byte_order_mark() {
     assert_snapshot!(yaml("\u{FEFF}fabrik: ä\n"), @r#"
-    unknown 1:1 fabrik: the key "fabrik" is not known: at the top level there may be `service_name` or `images`
+    unknown 1:1 fabrik: the key "fabrik" is not known: at the top level there may be `service_name`, `images` or `on_node_loss`
     missing 1:1 service_name: `service_name` is missing: add it
     missing 1:1 images: `images` is missing: add it
     "#);

@@ -11,10 +11,8 @@ service_name: x
 images:
   - name: a
     uses: [broker.mqtt]
-on_node_loss: wait
 "), @"
     unsupported 4:5 images[0].uses: `uses` is not built yet: this version cannot connect images with each other
-    unsupported 5:1 on_node_loss: `on_node_loss: wait` is not built yet: this version cannot place a service on other nodes
     ");
 }
 
@@ -26,7 +24,6 @@ images:
   - name: a
     parameters:
       ports: { http: { container: 80, host: 8080 } }
-      volumes: ["data:/var/data"]
       devices: [/dev/ttyUSB0]
       files: { /etc/app.toml: "a = 3" }
       limits: { memory: 128 MB }
@@ -43,21 +40,20 @@ images:
       pull: always
 "#), @r"
     unsupported 5:7 images[0].parameters.ports: `ports` is not built yet: this version cannot publish ports
-    unsupported 6:7 images[0].parameters.volumes: `volumes` is not built yet: this version cannot mount volumes
-    unsupported 7:7 images[0].parameters.devices: `devices` is not built yet: this version cannot hand devices to an instance
-    unsupported 8:7 images[0].parameters.files: `files` is not built yet: this version cannot bring files into an instance
-    unsupported 9:7 images[0].parameters.limits: `limits` is not built yet: this version cannot limit what an instance uses
-    unsupported 10:7 images[0].parameters.user: `user` is not built yet: this version cannot start an instance as another user
-    unsupported 11:7 images[0].parameters.hostname: `hostname` is not built yet: this version cannot set a host name
-    unsupported 12:7 images[0].parameters.entrypoint: `entrypoint` is not built yet: this version cannot replace an image's entry point: only its `command`
-    unsupported 13:7 images[0].parameters.tmpfs: `tmpfs` is not built yet: this version cannot mount memory file systems
-    unsupported 14:7 images[0].parameters.read_only: `read_only` is not built yet: this version cannot make an instance's file system read-only
-    unsupported 15:7 images[0].parameters.cap_add: `cap_add` is not built yet: this version cannot add kernel capabilities
-    unsupported 16:7 images[0].parameters.cap_drop: `cap_drop` is not built yet: this version cannot drop kernel capabilities
-    unsupported 17:7 images[0].parameters.init: `init` is not built yet: this version cannot put an init process into an instance
-    unsupported 18:7 images[0].parameters.log: `log` is not built yet: this version cannot configure an instance's log
-    unsupported 19:7 images[0].parameters.labels: `labels` is not built yet: this version cannot set labels of your own
-    unsupported 20:7 images[0].parameters.pull: `pull` is not built yet: this version cannot choose when an image is pulled
+    unsupported 6:7 images[0].parameters.devices: `devices` is not built yet: this version cannot hand devices to an instance
+    unsupported 7:7 images[0].parameters.files: `files` is not built yet: this version cannot bring files into an instance
+    unsupported 8:7 images[0].parameters.limits: `limits` is not built yet: this version cannot limit what an instance uses
+    unsupported 9:7 images[0].parameters.user: `user` is not built yet: this version cannot start an instance as another user
+    unsupported 10:7 images[0].parameters.hostname: `hostname` is not built yet: this version cannot set a host name
+    unsupported 11:7 images[0].parameters.entrypoint: `entrypoint` is not built yet: this version cannot replace an image's entry point: only its `command`
+    unsupported 12:7 images[0].parameters.tmpfs: `tmpfs` is not built yet: this version cannot mount memory file systems
+    unsupported 13:7 images[0].parameters.read_only: `read_only` is not built yet: this version cannot make an instance's file system read-only
+    unsupported 14:7 images[0].parameters.cap_add: `cap_add` is not built yet: this version cannot add kernel capabilities
+    unsupported 15:7 images[0].parameters.cap_drop: `cap_drop` is not built yet: this version cannot drop kernel capabilities
+    unsupported 16:7 images[0].parameters.init: `init` is not built yet: this version cannot put an init process into an instance
+    unsupported 17:7 images[0].parameters.log: `log` is not built yet: this version cannot configure an instance's log
+    unsupported 18:7 images[0].parameters.labels: `labels` is not built yet: this version cannot set labels of your own
+    unsupported 19:7 images[0].parameters.pull: `pull` is not built yet: this version cannot choose when an image is pulled
     ");
 }
 

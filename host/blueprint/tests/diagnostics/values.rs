@@ -240,3 +240,52 @@ images:
     type 16:19 images[1].capabilities: must be a list, is zigbee
     "#);
 }
+
+#[test]
+fn what_cannot_be_mounted() {
+    assert_snapshot!(yaml(r#"
+service_name: x
+images:
+  - name: a
+    parameters:
+      volumes: [data, "./in:/in", "a b:/x", "data:in", "data:/", "data:/a/../b", "data:/var:z", "v:/x", "w:/x/"]
+  - name: b
+    parameters:
+      volumes: { data: { bind: /x, mode: rx }, in: { mode: ro }, /srv: { bind: /y, target: /z } }
+  - name: c
+    parameters: { volumes: "data:/x" }
+"#), @r#"
+    value 5:17 images[0].parameters.volumes[0]: "data" is no mount: write `name:/path/inside` or `/path:/path/inside`
+    value 5:23 images[0].parameters.volumes[1]: "./in" is not absolute, and no volume is called so: begin a path with `/`
+    value 5:35 images[0].parameters.volumes[2]: "a b" is not a valid volume name: 1 to 64 of a-z, A-Z, 0-9, -, _ and ., the first a letter or digit
+    value 5:45 images[0].parameters.volumes[3]: "in" is not absolute: begin it with `/`
+    value 5:56 images[0].parameters.volumes[4]: "/" cannot be mounted over: name a directory in it
+    value 5:66 images[0].parameters.volumes[5]: "/a/../b" leads upwards: write where it leads
+    value 5:82 images[0].parameters.volumes[6]: "z" is no way to mount: write `ro` for read-only, or nothing
+    duplicate 5:105 images[0].parameters.volumes[8]: something is mounted at "/x" already: keep one
+    value 8:42 images[1].parameters.volumes.data.mode: "rx" is not possible (did you mean `rw`?): write `rw` or `ro`
+    missing 8:52 images[1].parameters.volumes.in.bind: `bind` is missing: add it
+    unknown 8:84 images[1].parameters.volumes./srv.target: the key "target" is not known: under a volume there may be `bind` or `mode`
+    type 10:28 images[2].parameters.volumes: must be a list of `name:/path/inside`, or a map such as `{ data: /path/inside }`, is the text "data:/x"
+    "#);
+}
+
+#[test]
+fn data_does_not_move_and_is_in_one_place() {
+    assert_snapshot!(yaml(r#"
+service_name: x
+images:
+  - name: db
+    parameters: { volumes: ["data:/var/data"] }
+on_node_loss: reschedule
+"#), @"value 5:15 on_node_loss: `db` has a volume, whose data is on one node: it waits for that node; write `wait`, or leave this out");
+    assert_snapshot!(yaml(r#"
+service_name: x
+images:
+  - name: db
+    parameters: { volumes: ["data:/var/data"] }
+  - name: probe
+    replicas: every-node
+    parameters: { volumes: { data: /in } }
+"#), @r#"value 3:3 images: the volume "data" is one on each node for one of `db` and `probe`, and one alone for the other: give each its own"#);
+}

@@ -8,7 +8,7 @@ use super::*;
 use crate::id::{EngineName, Millis, NodeName, ServiceId, ServiceName};
 use crate::record::{Assignment, Desired, Fence, RevisionOrder, Stamp};
 use crate::restart::Tuning;
-use crate::spec::{Format, ImageSpec, Neighbours, Replicas, Source};
+use crate::spec::{Format, ImageSpec, Neighbours, OnNodeLoss, Replicas, Source};
 use crate::state::{Core, Identity, Stored};
 
 fn key(text: &str) -> ImageKey {
@@ -33,7 +33,11 @@ fn record(images: &[(&str, u16, &[&str], &[&str])]) -> ServiceRecord {
     };
     let Fence { epoch, owner, writer, n: version } = Fence::LEAST;
     let source = Source { format: Format::Yaml, text: "".into() };
-    let spec = Arc::new(Spec { images: images.iter().map(image).map(Arc::new).collect(), source });
+    let spec = Arc::new(Spec {
+        images: images.iter().map(image).map(Arc::new).collect(),
+        on_node_loss: OnNodeLoss::default(),
+        source,
+    });
     ServiceRecord {
         id: ServiceId(Uuid::nil()),
         name: ServiceName::new("group").expect("a name"),
@@ -48,6 +52,7 @@ fn record(images: &[(&str, u16, &[&str], &[&str])]) -> ServiceRecord {
         previous: None,
         slots: BTreeMap::new(),
         dismissed: BTreeSet::new(),
+        homes: BTreeMap::new(),
         holders: vec![owner],
         heir: None,
         unproven: false,
@@ -115,11 +120,11 @@ fn a_unit_goes_where_the_first_of_it_is_and_not_where_others_keep_it_away() {
     let units = units(&record.revision);
     let why = |text: &str| Reason::new(Code::WaitingAdmission, text);
     let away = [(node(2), why("log keeps apart from batch-0, which is on 00000000"))];
-    let first = Bounds { only: Some(node(1)), apart: away.clone().into() };
+    let first = Bounds { only: Some(node(1)), home: None, apart: away.clone().into() };
     assert_eq!(bounds(&record, &units[0]), Ok(first));
     let [away] = away;
     let both = [(node(1), why("web keeps apart from web-0, which is on fog-1")), away];
-    assert_eq!(bounds(&record, &units[1]), Ok(Bounds { only: None, apart: both.into() }));
+    assert_eq!(bounds(&record, &units[1]), Ok(Bounds { only: None, home: None, apart: both.into() }));
     let last = bounds(&placed(record, &[("log-1", 3)]), &units[2]);
     assert_eq!(last.expect("possible").apart.into_keys().collect::<Vec<_>>(), [node(3)]);
 }

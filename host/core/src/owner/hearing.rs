@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::placing::{place, together};
-use super::{conclude, prove_revision, publish, tending};
+use super::{conclude, homes, prove_revision, publish, tending};
 use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::instance::Report;
@@ -128,6 +128,7 @@ fn hear_ends(draft: &mut Draft<'_>, from: NodeId, record: &mut ServiceRecord, re
     for (key, reasons) in &report.refused {
         if names(record, from, key) {
             tending::fall_back(draft, record, &key.slot);
+            homes::leave(record, key.fence);
             draft.mark_refused(key, from, draft.now.after(REFUSAL_LASTS));
             let text = together(reasons.clone()).text;
             draft.tell(record.id, Some(&key.slot), EventKind::Refused, text);

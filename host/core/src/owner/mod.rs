@@ -4,6 +4,7 @@
 //! What clients ask is done here; what follows from the state of the world in `tending`, level-triggered.
 
 mod hearing;
+mod homes;
 mod market;
 mod order;
 mod placing;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::draft::Draft;
+use crate::group::is_kept;
 use crate::id::{ImageKey, NodeId, ServiceId, ServiceName};
 use crate::mail;
 use crate::mutant::{self, Mutant};
@@ -29,7 +31,7 @@ use crate::succession::fill_line;
 pub(crate) use hearing::{hear, hear_all};
 pub(crate) use market::Market;
 use placing::{may_follow, place};
-pub(crate) use placing::{place_in, place_waiting, verdicts, why_nowhere, why_waiting};
+pub(crate) use placing::{place_in, place_waiting, verdicts, waits_for_data, why_nowhere, why_waiting};
 pub(crate) use tending::{let_go, offer, tend, tend_whole};
 
 /// The epoch that the first owner of a service opens.
@@ -114,6 +116,7 @@ pub(crate) fn first_record(
         previous: None,
         slots: BTreeMap::new(),
         dismissed: BTreeSet::new(),
+        homes: BTreeMap::new(),
         holders: vec![owner],
         heir: None,
         unproven: false,
@@ -286,12 +289,18 @@ fn reissue_outdated(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         if image.is_some_and(|image| !image.engines.is_empty() && !image.engines.contains(&assigned.engine)) {
             continue;
         }
+        if !homes::allow(record, &slot, assigned.node) {
+            continue;
+        }
         let pinned = image.map(|image| draft.may_take_alone(assigned.node, image));
-        let pinned = pinned.unwrap_or(false) || matches!(slot.place, Place::On(_));
+        let pinned = pinned.unwrap_or(false)
+            || matches!(slot.place, Place::On(_))
+            || is_kept(&record.revision.spec, &slot.image);
         if pinned && !may_follow(draft, record, &slot, assigned.node) {
             continue;
         }
         let fence = draft.draw_fence(record.stamp.epoch);
+        homes::settle(record, &slot, assigned.node, fence);
         record.slots.insert(slot, Assignment { fence, revision: since, pinned, from: None, ..assigned });
     }
 }
@@ -430,7 +439,9 @@ fn conclude(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
     draft.tell(record.id, None, EventKind::Terminated, "nothing of it is left");
     if record.is_absent() {
         let source = crate::spec::Source { text: "".into(), ..record.revision.spec.source.clone() };
-        record.revision.spec = Arc::new(Spec { images: Vec::new(), source });
+        record.revision.spec =
+            Arc::new(Spec { images: Vec::new(), source, ..Spec::clone(&record.revision.spec) });
+        record.homes.clear();
         record.revision.scaled.clear();
         record.revision.since.clear();
         record.previous = None;

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::homes;
 use super::market::{Market, Placing};
 use super::order::awaits;
 use super::publish;
 use crate::directory::{Choice, Verdict};
 use crate::draft::Draft;
-use crate::group::{Bounds, bounds, units};
+use crate::group::{Bounds, binds, bounds, is_kept, units};
 use crate::id::{EngineName, NodeId, ServiceId};
 use crate::reason::{Code, Reason};
 use crate::record::{Assignment, Place, ServiceRecord, SlotId};
-use crate::spec::{ImageSpec, MAX_SLOTS, Neighbours};
+use crate::spec::{ImageSpec, MAX_SLOTS};
 use crate::step::{Durability, EventKind};
 
 /// Gives a node to every slot of the record that waits for one and finds one.
@@ -38,7 +39,7 @@ pub(crate) fn place_in(draft: &mut Draft<'_>, record: &mut ServiceRecord, market
 
 /// Slots that wait, with those that belong on the same node.
 fn waiting_units(record: &ServiceRecord) -> Vec<Vec<SlotId>> {
-    if has_neighbours(record) {
+    if binds(&record.revision.spec) {
         let waits = |slot: &SlotId| !record.slots.contains_key(slot) && !record.ended.contains_key(slot);
         let mut units = units(&record.revision);
         units.retain(|unit| unit.iter().any(waits));
@@ -49,16 +50,12 @@ fn waiting_units(record: &ServiceRecord) -> Vec<Vec<SlotId>> {
 
 /// The one of [`waiting_units`] that has the slot.
 fn waiting_unit(record: &ServiceRecord, slot: &SlotId) -> Option<Vec<SlotId>> {
-    if has_neighbours(record) {
+    if binds(&record.revision.spec) {
         return waiting_units(record).into_iter().find(|unit| unit.contains(slot));
     }
     // of thousands of slots each asks: the others are not to be looked at
     let waits = !record.slots.contains_key(slot) && !record.ended.contains_key(slot);
     waits.then(|| vec![slot.clone()])
-}
-
-fn has_neighbours(record: &ServiceRecord) -> bool {
-    record.revision.spec.images.iter().any(|image| image.neighbours != Neighbours::default())
 }
 
 fn place_unit(draft: &mut Draft<'_>, record: &mut ServiceRecord, unit: &[SlotId], market: &mut Market<'_>) {
@@ -125,7 +122,8 @@ fn choose(
 ) -> Result<(Choice, bool), Option<Reason>> {
     let mut bounds = bounds_of(draft, record, unit)?;
     let choice = market.choose(draft, record, lot, &bounds).ok_or(None)?;
-    if !draft.is_exclusive(choice.node, choice.taken.keys()) {
+    let kept = unit.first().is_some_and(|slot| is_kept(&record.revision.spec, &slot.image));
+    if !kept && !draft.is_exclusive(choice.node, choice.taken.keys()) {
         return Ok((choice, false));
     }
     for it in lot {
@@ -151,7 +149,11 @@ fn choose(
 
 /// What binds slots that belong together.
 fn bounds_of(draft: &Draft<'_>, record: &ServiceRecord, unit: &[SlotId]) -> Result<Bounds, Option<Reason>> {
-    if has_neighbours(record) { bounds(draft, record, unit).map_err(Some) } else { Ok(Bounds::default()) }
+    if binds(&record.revision.spec) {
+        bounds(draft, record, unit).map_err(Some)
+    } else {
+        Ok(Bounds::default())
+    }
 }
 
 fn assign(
@@ -166,6 +168,7 @@ fn assign(
     let text = format!("assigned to {engine} on {}", draft.called(node));
     draft.tell(record.id, Some(&slot), EventKind::Assigned, text);
     let revision = record.revision.since(&slot.image);
+    homes::settle(record, &slot, node, fence);
     record.slots.insert(slot, Assignment { node, engine, fence, revision, pinned, from: None });
 }
 
@@ -253,9 +256,38 @@ pub(crate) fn why_waiting(
         Err(Some(reason)) => Some(reason),
         Err(None) => {
             let bounds = bounds_of(draft, record, &unit).unwrap_or_default();
-            Some(together(market.why_not(draft, record, &lot, &bounds)))
+            Some(
+                why_not_home(draft, record, &lot, &bounds, market)
+                    .unwrap_or_else(|| together(market.why_not(draft, record, &lot, &bounds))),
+            )
         }
     }
+}
+
+/// Why what has its data on one node does not run there.
+fn why_not_home(
+    draft: &Draft<'_>,
+    record: &ServiceRecord,
+    lot: &[Placing],
+    bounds: &Bounds,
+    market: &Market<'_>,
+) -> Option<Reason> {
+    let node = bounds.only.filter(|_| bounds.home.is_some())?;
+    if draft.outlook().is_silent(node) {
+        return Some(waits_for_data(draft, node));
+    }
+    let there = market.verdicts(draft, record, lot, bounds).into_iter().find(|verdict| verdict.node == node);
+    let Reason { code, text } = together(there?.unmet);
+    Some(Reason::new(code, format!("its volume data is on {}: {text}", draft.called(node))))
+}
+
+/// That nothing but its node, or the word that it is given up, helps a slot that has its data there.
+pub(crate) fn waits_for_data(draft: &Draft<'_>, node: NodeId) -> Reason {
+    let text = format!(
+        "its volume data is on {}, which is silent: it waits for that node, or until it is forgotten",
+        draft.called(node)
+    );
+    Reason::new(Code::WaitingNode, text)
 }
 
 /// What each node lacks for a slot, and for those that belong with it.

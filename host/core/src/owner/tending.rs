@@ -8,16 +8,16 @@ use std::sync::Arc;
 use super::hearing::REFUSAL_LASTS;
 use super::market::{Market, Placing};
 use super::placing::{confirms, place};
-use super::{conclude, dismiss, owned, prove_revision, publish, reissue_outdated, slots_of};
+use super::{conclude, dismiss, homes, owned, prove_revision, publish, reissue_outdated, slots_of};
 use crate::draft::Draft;
-use crate::group::{Bounds, bounds, units};
+use crate::group::{Bounds, bounds, is_bound, is_kept, units};
 use crate::id::{NodeId, ServiceId};
 use crate::instance::Observed;
 use crate::mutant::{self, Mutant};
 use crate::record::{
     Assignment, Desired, Dismissed, Former, InstanceKey, Place, Revision, ServiceRecord, SlotId,
 };
-use crate::spec::{Neighbours, OnLoss};
+use crate::spec::{OnLoss, OnNodeLoss};
 use crate::step::{Durability, EventKind};
 use crate::succession::fill_line;
 
@@ -36,6 +36,7 @@ pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
     let mut slots: BTreeSet<SlotId> = slots_of(&record).into_iter().collect();
     slots.extend(draft.heard_slots(service));
     mind(draft, &mut record, slots);
+    homes::abandon(draft, &mut record);
     record.dismissed.retain(|dismissed| !draft.outlook().is_forgotten(dismissed.node));
     prove(draft, &mut record);
     prove_revision(draft, &mut record);
@@ -140,8 +141,9 @@ fn leave_slot(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) 
 }
 
 /// A slot whose node was forgotten, or is silent and may be acted for, goes back to where it came from or is placed
-/// anew. A pinned one waits for its node.
+/// anew. A pinned one waits for its node, and so does one whose service wants it.
 fn mind_node(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
+    let waits = record.revision.spec.on_node_loss == OnNodeLoss::Wait;
     let Some(assigned) = record.slots.get_mut(slot) else { return };
     let outlook = draft.outlook();
     if assigned.from.as_ref().is_some_and(|former| outlook.is_forgotten(former.node)) {
@@ -150,6 +152,7 @@ fn mind_node(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
     let forgotten = outlook.is_forgotten(assigned.node);
     let lost = outlook.is_silent(assigned.node)
         && outlook.permitted
+        && !waits
         && (!assigned.pinned || mutant::is(Mutant::MovePinned));
     if !forgotten && !lost {
         return;
@@ -246,7 +249,7 @@ fn leaves_node(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId, assigne
 }
 
 /// One slot of a service at a time. The successor first; what must not run twice stops first, and only when there is
-/// another node for it.
+/// another node for it. What has its data there stays.
 fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, assigned: Assignment) {
     let leaves = format!("leaves {}", draft.called(assigned.node));
     if let Place::On(_) = slot.place {
@@ -254,13 +257,13 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
         return dismiss(record, slot);
     }
     let moves = record.slots.values().any(|assigned| assigned.from.is_some());
-    if moves || record.unassigned().next().is_some() {
+    if moves || record.unassigned().next().is_some() || is_kept(&record.revision.spec, &slot.image) {
         return;
     }
     let Some(image) = record.revision.spec.image(&slot.image).map(Arc::clone) else { return };
     let mut market = Market::of(draft);
     market.turn_to(record);
-    if record.revision.spec.images.iter().any(|image| image.neighbours != Neighbours::default()) {
+    if is_bound(&record.revision.spec, &slot.image) {
         return move_unit_off(draft, record, slot, &market);
     }
     let lot = [Placing { slot: slot.clone(), image: Arc::clone(&image) }];
@@ -322,6 +325,9 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
             // it may be no more
             continue;
         }
+        if !record.slots.contains_key(slot) && !outlook.is_forgotten(extra.node) {
+            homes::learn(record, slot, extra.node);
+        }
         let assigned = record.slots.get(slot);
         let own = assigned.map(|assigned| record.key(slot, assigned.fence));
         let own = own.as_ref().and_then(|key| draft.heard(key));
@@ -331,7 +337,8 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
         let is_drained = outlook.draining.contains(&extra.node);
         // what has no other node goes on where it is, and moves from there when there is one
         let has_none = assigned.is_none() && !leaves_for_good(is_drained, slot);
-        let stays = (!is_drained || has_none) && !outlook.is_forgotten(extra.node);
+        let is_home = homes::allow(record, slot, extra.node);
+        let stays = (!is_drained || has_none) && is_home && !outlook.is_forgotten(extra.node);
         let beside = assigned.is_some_and(|assigned| assigned.node == extra.node);
         let moving = assigned.is_some_and(|assigned| assigned.from.is_some());
         let over = record.has_failed() || record.ended.contains_key(slot);
@@ -344,7 +351,7 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
             || !extra.may_live()
             || leaves_for_good(is_drained, slot)
             || (assigned.is_none() && !current)
-            || (assigned.is_none() && holds_alone(draft, &extra))
+            || (assigned.is_none() && (!is_home || holds_alone(draft, &extra)))
         {
             record.dismissed.insert(dismissal(&extra));
         }
@@ -358,7 +365,7 @@ fn adopt(draft: &mut Draft<'_>, record: &mut ServiceRecord, extra: &Observed) {
     let slot = &extra.key.slot;
     let pinned = match record.slots.get(slot) {
         Some(assigned) => assigned.pinned,
-        None => holds_alone(draft, extra),
+        None => is_kept(&record.revision.spec, &slot.image) || holds_alone(draft, extra),
     };
     let revision = record.revision.since(&slot.image);
     let Observed { node, engine, key, .. } = extra;

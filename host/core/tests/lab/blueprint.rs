@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use motey_core::capability::{CapId, Capability, Supply};
 use motey_core::id::{Called, EngineName, ImageKey, NodeId, NodeName, ServiceId, ServiceName};
-use motey_core::spec::{Format, ImageSpec, Need, Replicas, Requirement, Restart, Source, Spec, Take};
+use motey_core::spec::{
+    Format, ImageSpec, Need, OnNodeLoss, Replicas, Requirement, Restart, Source, Spec, Take,
+};
 use motey_core::step::Request;
 use uuid::Uuid;
 
@@ -69,7 +71,7 @@ fn needing(name: &str, take: Take, image: ImageSpec) -> ImageSpec {
 pub fn spec(images: impl IntoIterator<Item = ImageSpec>) -> Arc<Spec> {
     let images: Vec<Arc<ImageSpec>> = images.into_iter().map(Arc::new).collect();
     let source = Source { format: Format::Yaml, text: format!("{images:?}").into() };
-    Arc::new(Spec { images, source })
+    Arc::new(Spec { images, on_node_loss: OnNodeLoss::default(), source })
 }
 
 pub fn deploy(id: ServiceId, images: impl IntoIterator<Item = ImageSpec>) -> Request {

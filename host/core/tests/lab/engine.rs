@@ -29,6 +29,8 @@ pub enum Mishap {
     Lies,
 }
 
+const FEATURES: [&str; 6] = ["command", "environment", "working_dir", "stop_signal", "volumes", "binds"];
+
 #[derive(Debug)]
 pub struct Engine {
     pub name: EngineName,
@@ -42,7 +44,7 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(name: EngineName) -> Self {
-        let features = ["command", "environment", "working_dir", "stop_signal"].map(String::from).into();
+        let features = FEATURES.map(String::from).into();
         Self {
             name,
             up: true,

@@ -22,3 +22,4 @@ mod loss;
 mod names;
 mod offers;
 mod random;
+mod volumes;

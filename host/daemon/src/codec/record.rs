@@ -5,10 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use motey_core::id::{EngineName, NodeId, ServiceId, ServiceName};
+use motey_core::id::{EngineName, NodeId, ServiceId, ServiceName, VolumeName};
 use motey_core::reason::{Code, Reason};
 use motey_core::record::{
-    Assignment, Desired, Dismissed, Ended, Fence, Former, RevisionOrder, ServiceRecord, SlotId, Stamp,
+    Assignment, Desired, Dismissed, Ended, Fence, Former, Home, RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,8 @@ pub struct RecordForm<A = AssignmentForm> {
     slots: BTreeMap<Text<SlotId>, A>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dismissed: Vec<DismissedForm>,
+    #[serde(default = "BTreeMap::new", skip_serializing_if = "BTreeMap::is_empty")]
+    homes: BTreeMap<Text<VolumeName>, HomeForm>,
     holders: Vec<Text<NodeId>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     heir: Option<Text<NodeId>>,
@@ -96,6 +98,13 @@ struct DismissedForm {
 }
 
 #[derive(Serialize, Deserialize)]
+struct HomeForm {
+    node: Text<NodeId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    only: Option<Text<Fence>>,
+}
+
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum EndedForm {
     Succeeded,
@@ -127,6 +136,7 @@ impl Formed for ServiceRecord {
             previous: self.previous.as_deref().map(RevisionForm::new).transpose()?,
             slots: self.slots.iter().map(|(slot, to)| (Text(slot.clone()), to.clone().into())).collect(),
             dismissed: self.dismissed.iter().cloned().map(Into::into).collect(),
+            homes: self.homes.iter().map(|(volume, home)| (Text(volume.clone()), (*home).into())).collect(),
             holders: self.holders.iter().copied().map(Text).collect(),
             heir: self.heir.map(Text),
             unproven: self.unproven,
@@ -162,6 +172,7 @@ impl<A> RecordForm<A> {
             previous: self.previous.map(|form| Arc::new(form.into())),
             slots: self.slots.into_iter().map(|(Text(slot), to)| (slot, assignment(to))).collect(),
             dismissed: self.dismissed.into_iter().map(Into::into).collect::<BTreeSet<_>>(),
+            homes: self.homes.into_iter().map(|(Text(volume), home)| (volume, home.into())).collect(),
             holders: self.holders.into_iter().map(|Text(node)| node).collect(),
             heir: self.heir.map(|Text(node)| node),
             unproven: self.unproven,
@@ -264,6 +275,20 @@ impl From<DismissedForm> for Dismissed {
         let DismissedForm { slot: Text(slot), fence: Text(fence), node: Text(node), engine: Text(engine) } =
             form;
         Self { slot, fence, node, engine }
+    }
+}
+
+impl From<Home> for HomeForm {
+    fn from(home: Home) -> Self {
+        let Home { node, only } = home;
+        Self { node: Text(node), only: only.map(Text) }
+    }
+}
+
+impl From<HomeForm> for Home {
+    fn from(form: HomeForm) -> Self {
+        let HomeForm { node: Text(node), only } = form;
+        Self { node, only: only.map(|Text(fence)| fence) }
     }
 }
 

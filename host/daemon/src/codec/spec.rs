@@ -5,10 +5,10 @@ mod health;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use motey_core::id::{EngineName, ImageKey};
+use motey_core::id::{EngineName, ImageKey, VolumeName};
 use motey_core::spec::{
-    Format, ImageSpec, Need, Neighbours, OnLoss, Params, Ready, Replicas, Restart, Run, Source, Spec,
-    StopRule,
+    Format, ImageSpec, Mount, MountSource, Need, Neighbours, OnLoss, OnNodeLoss, Params, Ready, Replicas,
+    Restart, Run, Source, Spec, StopRule,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,17 @@ use super::{CodecError, MAX_NEED_DEPTH};
 #[derive(Serialize, Deserialize)]
 pub(super) struct SpecForm {
     images: Vec<ImageForm>,
+    #[serde(default, skip_serializing_if = "OnNodeLossForm::is_reschedule")]
+    on_node_loss: OnNodeLossForm,
     source: SourceForm,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OnNodeLossForm {
+    #[default]
+    Reschedule,
+    Wait,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -115,6 +125,23 @@ struct ParamsForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     working_dir: Option<String>,
     stop: StopForm,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    mounts: Vec<MountForm>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MountForm {
+    source: MountSourceForm,
+    target: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    read_only: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum MountSourceForm {
+    Volume(Text<VolumeName>),
+    Path(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -132,7 +159,11 @@ impl SpecForm {
             Format::Yaml => FormatForm::Yaml,
             Format::Json => FormatForm::Json,
         };
-        Ok(Self { images, source: SourceForm { format, text: text.as_ref().into() } })
+        let on_node_loss = match spec.on_node_loss {
+            OnNodeLoss::Reschedule => OnNodeLossForm::Reschedule,
+            OnNodeLoss::Wait => OnNodeLossForm::Wait,
+        };
+        Ok(Self { images, on_node_loss, source: SourceForm { format, text: text.as_ref().into() } })
     }
 }
 
@@ -144,6 +175,10 @@ impl From<SpecForm> for Spec {
         };
         Self {
             images: form.images.into_iter().map(|image| Arc::new(image.into())).collect(),
+            on_node_loss: match form.on_node_loss {
+                OnNodeLossForm::Reschedule => OnNodeLoss::Reschedule,
+                OnNodeLossForm::Wait => OnNodeLoss::Wait,
+            },
             source: Source { format, text: form.source.text.into() },
         }
     }
@@ -239,6 +274,12 @@ impl From<ReplicasForm> for Replicas {
     }
 }
 
+impl OnNodeLossForm {
+    fn is_reschedule(&self) -> bool {
+        *self == Self::Reschedule
+    }
+}
+
 impl RunForm {
     fn is_service(&self) -> bool {
         *self == Self::Service
@@ -331,14 +372,39 @@ impl From<OnLossForm> for OnLoss {
 
 impl From<Params> for ParamsForm {
     fn from(params: Params) -> Self {
-        let Params { command, environment, working_dir, stop: StopRule { signal, grace } } = params;
-        Self { command, environment, working_dir, stop: StopForm { signal, grace_ms: grace } }
+        let Params { command, environment, working_dir, stop: StopRule { signal, grace }, mounts } = params;
+        let mounts = mounts.into_iter().map(Into::into).collect();
+        Self { command, environment, working_dir, stop: StopForm { signal, grace_ms: grace }, mounts }
     }
 }
 
 impl From<ParamsForm> for Params {
     fn from(form: ParamsForm) -> Self {
-        let ParamsForm { command, environment, working_dir, stop: StopForm { signal, grace_ms } } = form;
-        Self { command, environment, working_dir, stop: StopRule { signal, grace: grace_ms } }
+        let ParamsForm { command, environment, working_dir, stop: StopForm { signal, grace_ms }, mounts } =
+            form;
+        let mounts = mounts.into_iter().map(Into::into).collect();
+        Self { command, environment, working_dir, stop: StopRule { signal, grace: grace_ms }, mounts }
+    }
+}
+
+impl From<Mount> for MountForm {
+    fn from(mount: Mount) -> Self {
+        let Mount { source, target, read_only } = mount;
+        let source = match source {
+            MountSource::Volume(name) => MountSourceForm::Volume(Text(name)),
+            MountSource::Path(path) => MountSourceForm::Path(path),
+        };
+        Self { source, target, read_only }
+    }
+}
+
+impl From<MountForm> for Mount {
+    fn from(form: MountForm) -> Self {
+        let MountForm { source, target, read_only } = form;
+        let source = match source {
+            MountSourceForm::Volume(Text(name)) => MountSource::Volume(name),
+            MountSourceForm::Path(path) => MountSource::Path(path),
+        };
+        Self { source, target, read_only }
     }
 }

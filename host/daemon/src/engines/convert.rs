@@ -10,7 +10,12 @@ use motey_plugin_ops as ops;
 use super::name::{key_of, revision_of};
 
 /// The request that makes an instance of an image.
-pub(super) fn create_request(name: String, labels: ops::Labels, image: &ImageSpec) -> ops::CreateRequest {
+pub(super) fn create_request(
+    name: String,
+    labels: ops::Labels,
+    image: &ImageSpec,
+    mounts: Vec<ops::Mount>,
+) -> ops::CreateRequest {
     ops::CreateRequest {
         name,
         labels,
@@ -20,6 +25,7 @@ pub(super) fn create_request(name: String, labels: ops::Labels, image: &ImageSpe
         working_dir: image.params.working_dir.clone(),
         stop_signal: image.params.stop.signal.clone(),
         stop_grace_ms: image.params.stop.grace,
+        mounts,
     }
 }
 

@@ -6,8 +6,10 @@ mod line;
 mod link;
 mod logs;
 mod name;
+mod volumes;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +29,7 @@ use line::{Line, Place};
 pub(crate) use link::Link;
 pub use logs::LogsWish;
 use name::{instance_name, labels};
+use volumes::Volumes;
 
 /// What a fingerprint, a list or an inspection may take.
 const QUICK: Duration = Duration::from_secs(5);
@@ -41,6 +44,7 @@ pub(crate) struct Engines {
     link: Arc<Link>,
     lines: Arc<Mutex<Lines>>,
     watch: Arc<Watch>,
+    volumes: Arc<Volumes>,
 }
 
 type Lines = BTreeMap<(EngineName, Kind), Arc<Line>>;
@@ -65,8 +69,10 @@ impl Kind {
 }
 
 impl Engines {
-    pub fn new(plugins: Arc<PluginManager>, link: Arc<Link>) -> Self {
-        Self { plugins, link, lines: Arc::default(), watch: Arc::default() }
+    /// The directories of volumes are made below `volumes`.
+    pub fn new(plugins: Arc<PluginManager>, link: Arc<Link>, volumes: PathBuf) -> Self {
+        let volumes = Arc::new(Volumes(volumes));
+        Self { plugins, link, lines: Arc::default(), watch: Arc::default(), volumes }
     }
 
     pub fn plugins(&self) -> &Arc<PluginManager> {
@@ -134,7 +140,9 @@ impl Engines {
         match op {
             EngineOp::Create { image, revision } => {
                 let labels = labels(&target.key, &self.link.cluster, self.link.node, revision);
-                (ops::op::CREATE, write(&create_request(name, labels, &image)), WORK)
+                let mounts = self.volumes.prepare(target.key.service, &image.params.mounts);
+                let request = mounts.map(|mounts| create_request(name, labels, &image, mounts));
+                (ops::op::CREATE, request.and_then(|request| write(&request)), WORK)
             }
             EngineOp::Start => (ops::op::START, write(&ops::InstanceRef { name }), WORK),
             EngineOp::Stop { signal, grace } => {

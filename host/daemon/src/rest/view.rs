@@ -10,7 +10,7 @@ use motey_core::id::NodeId;
 use motey_core::project::{ImageStatus, ServiceStatus, SlotStatus};
 use motey_core::reason::Reason;
 use motey_core::record::{Desired, Place, ServiceRecord};
-use motey_core::spec::{self, ImageSpec, Params};
+use motey_core::spec::{self, ImageSpec, Mount, MountSource, Params};
 use serde::Serialize;
 
 use super::links::{self, Links};
@@ -30,6 +30,9 @@ pub(super) struct Service {
     proven: bool,
     durability: String,
     images: Vec<Image>,
+    /// The node that has the data of each volume.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    volumes: BTreeMap<String, String>,
     _links: Links,
 }
 
@@ -104,6 +107,8 @@ struct Parameters {
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_signal: Option<String>,
     stop_grace: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    volumes: Vec<String>,
 }
 
 /// The keys of a blueprint's `health`, all of them.
@@ -139,6 +144,7 @@ impl Service {
             proven: record.previous.is_none(),
             durability: durability(record),
             images: images.map(|(spec, status)| Image::new(&path, spec, status)).collect(),
+            volumes: record.homes.iter().map(|(name, at)| (name.to_string(), at.node.to_string())).collect(),
             _links: service_links(record, &path),
         }
     }
@@ -253,13 +259,14 @@ impl Instance {
 
 impl Parameters {
     fn new(params: &Params) -> Self {
-        let Params { command, environment, working_dir, stop } = params;
+        let Params { command, environment, working_dir, stop, mounts } = params;
         Self {
             command: command.clone(),
             environment: environment.clone(),
             working_dir: working_dir.clone(),
             stop_signal: stop.signal.clone(),
             stop_grace: span(stop.grace),
+            volumes: mounts.iter().map(mount).collect(),
         }
     }
 }
@@ -274,6 +281,16 @@ impl Health {
         let (interval, timeout, start) = (span(*interval), span(*timeout), span(*start));
         Self { tcp, http, interval, timeout, retries: *retries, start }
     }
+}
+
+/// As a blueprint would say it.
+fn mount(mount: &Mount) -> String {
+    let Mount { source, target, read_only } = mount;
+    let source = match source {
+        MountSource::Volume(name) => name.as_str(),
+        MountSource::Path(path) => path,
+    };
+    format!("{source}:{target}{}", if *read_only { ":ro" } else { "" })
 }
 
 /// As a blueprint would say it.

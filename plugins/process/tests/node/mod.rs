@@ -93,6 +93,7 @@ impl Node {
             working_dir: None,
             stop_signal: None,
             stop_grace_ms: 5000,
+            mounts: Vec::new(),
         }
     }
 

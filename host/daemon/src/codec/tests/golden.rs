@@ -6,16 +6,16 @@ use std::sync::Arc;
 use insta::assert_snapshot;
 use motey_core::Standing;
 use motey_core::capability::{CapId, Capability, Lease, Scalar, Supply};
-use motey_core::id::{NodeId, ServiceId, ServiceName};
+use motey_core::id::{NodeId, ServiceId, ServiceName, VolumeName};
 use motey_core::peer::{Duty, Forgotten};
 use motey_core::reason::{Code, Reason};
 use motey_core::record::{
-    Assignment, Desired, Dismissed, Ended, Fence, Former, Incarnation, InstanceKey, Place, Revision,
+    Assignment, Desired, Dismissed, Ended, Fence, Former, Home, Incarnation, InstanceKey, Place, Revision,
     RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Need, Params, Ready, Replicas, Requirement, Restart, Run, Source,
-    Spec, StopRule, Take, Test,
+    Comparison, Format, ImageSpec, Literal, Mount, MountSource, Need, OnNodeLoss, Params, Ready, Replicas,
+    Requirement, Restart, Run, Source, Spec, StopRule, Take, Test,
 };
 use motey_core::step::EventKind;
 use uuid::Uuid;
@@ -54,6 +54,7 @@ fn vision() -> ImageSpec {
             environment: BTreeMap::from([("MODE".into(), "day\nnight".into())]),
             working_dir: Some("/srv".into()),
             stop: StopRule { signal: Some("SIGINT".into()), grace: 500 },
+            ..Params::default()
         },
         run: Run::Job,
         after: vec![("plain".parse().expect("a key"), Ready::Completed)],
@@ -75,7 +76,11 @@ fn revision(number: u32, images: Vec<ImageSpec>) -> Revision {
     Revision {
         order: order(number),
         since: vec![order(number); images.len()],
-        spec: Arc::new(Spec { images, source: Source { format: Format::Yaml, text: "images: []\n".into() } }),
+        spec: Arc::new(Spec {
+            images,
+            on_node_loss: OnNodeLoss::default(),
+            source: Source { format: Format::Yaml, text: "images: []\n".into() },
+        }),
         scaled: BTreeMap::new(),
     }
 }
@@ -110,6 +115,7 @@ fn record() -> ServiceRecord {
             node: node(),
             engine: engine(),
         }]),
+        homes: BTreeMap::new(),
         holders: vec![node()],
         heir: None,
         unproven: false,
@@ -139,7 +145,18 @@ fn a_record() {
 #[test]
 fn a_record_in_a_cluster() {
     let mut record = record();
-    record.revision = revision(2, vec![plain()]);
+    let volume = |name: &str| VolumeName::new(name).expect("a volume name");
+    let mount = |source| Mount { source, target: "/var/data".into(), read_only: true };
+    let mut image = plain();
+    image.params.mounts =
+        vec![mount(MountSource::Volume(volume("data"))), mount(MountSource::Path("/srv/in".into()))];
+    record.revision = revision(2, vec![image]);
+    let waits = Spec { on_node_loss: OnNodeLoss::Wait, ..Spec::clone(&record.revision.spec) };
+    record.revision.spec = Arc::new(waits);
+    record.homes = BTreeMap::from([
+        (volume("data"), Home { node: node(), only: None }),
+        (volume("new"), Home { node: node(), only: Some(fence(7)) }),
+    ]);
     record.ended.clear();
     record.dismissed.clear();
     record.heir = Some(NodeId(Uuid::from_u128(8)));
@@ -153,7 +170,7 @@ fn a_record_in_a_cluster() {
         assigned.fence = self::fence(7);
         assigned.pinned = true;
     }
-    assert_snapshot!(written(&record), @r#"{"v":2,"id":"00000000-0000-0000-0000-000000000abc","name":"Zelle 7","desired":"running","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"version":5},"revision":{"number":2,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"plain","image":"true","replicas":1,"need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"since":["2.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"previous":{"number":1,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"plain","image":"true","replicas":"every_node","need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"since":["1.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"slots":{"vision-0":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.7","revision":"2.1.00000000-0000-0000-0000-000000000007.3-0000beef","pinned":true,"from":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1","revision":"1.1.00000000-0000-0000-0000-000000000007.3-0000beef"}}},"holders":["00000000-0000-0000-0000-000000000007"],"heir":"00000000-0000-0000-0000-000000000008","unproven":true,"ended":{"plain@00000000-0000-0000-0000-000000000008":"succeeded"}}"#);
+    assert_snapshot!(written(&record), @r#"{"v":2,"id":"00000000-0000-0000-0000-000000000abc","name":"Zelle 7","desired":"running","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"version":5},"revision":{"number":2,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"plain","image":"true","replicas":1,"need":{"all":[]},"params":{"stop":{"grace_ms":10000},"mounts":[{"source":{"volume":"data"},"target":"/var/data","read_only":true},{"source":{"path":"/srv/in"},"target":"/var/data","read_only":true}]},"restart":"never"}],"on_node_loss":"wait","source":{"format":"yaml","text":"images: []\n"}},"since":["2.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"previous":{"number":1,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"plain","image":"true","replicas":"every_node","need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"since":["1.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"slots":{"vision-0":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.7","revision":"2.1.00000000-0000-0000-0000-000000000007.3-0000beef","pinned":true,"from":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1","revision":"1.1.00000000-0000-0000-0000-000000000007.3-0000beef"}}},"homes":{"data":{"node":"00000000-0000-0000-0000-000000000007"},"new":{"node":"00000000-0000-0000-0000-000000000007","only":"1.00000000-0000-0000-0000-000000000007.3-0000beef.7"}},"holders":["00000000-0000-0000-0000-000000000007"],"heir":"00000000-0000-0000-0000-000000000008","unproven":true,"ended":{"plain@00000000-0000-0000-0000-000000000008":"succeeded"}}"#);
 }
 
 #[test]

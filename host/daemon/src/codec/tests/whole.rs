@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use motey_core::Standing;
 use motey_core::capability::{CapId, Capability, Lease, Scalar, Supply};
-use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
+use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName, VolumeName};
 use motey_core::peer::{Duty, Forgotten};
 use motey_core::reason::{Code, Reason};
 use motey_core::record::{
-    Assignment, Desired, Dismissed, Ended, Fence, Former, Incarnation, InstanceKey, Place, Revision,
+    Assignment, Desired, Dismissed, Ended, Fence, Former, Home, Incarnation, InstanceKey, Place, Revision,
     RevisionOrder, ServiceRecord, SlotId, Stamp,
 };
 use motey_core::spec::{
-    Comparison, Format, Health, ImageSpec, Literal, Need, Neighbours, OnLoss, Params, Probe, Ready, Replicas,
-    Requirement, Restart, Run, Source, Spec, StopRule, Take, Test,
+    Comparison, Format, Health, ImageSpec, Literal, Mount, MountSource, Need, Neighbours, OnLoss, OnNodeLoss,
+    Params, Probe, Ready, Replicas, Requirement, Restart, Run, Source, Spec, StopRule, Take, Test,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -65,15 +65,16 @@ proptest! {
 fn record() -> impl Strategy<Value = ServiceRecord> {
     let who = (any::<u128>(), name(), select(vec![Desired::Running, Desired::Stopped, Desired::Absent]));
     let what = (stamp(), revision(), option::of(revision().prop_map(Arc::new)));
+    let home = (node(), option::of(fence())).prop_map(|(node, only)| Home { node, only });
     let slots = (
-        btree_map(slot(), assignment(), 0..3),
+        (btree_map(slot(), assignment(), 0..3), btree_map(volume(), home, 0..3)),
         btree_set(dismissed(), 0..3),
         (vec(node(), 0..4), option::of(node()), any::<bool>()),
         btree_map(slot(), ended(), 0..3),
     );
     (who, what, slots).prop_map(|((id, name, desired), what, slots)| {
         let (stamp, revision, previous) = what;
-        let (slots, dismissed, (holders, heir, unproven), ended) = slots;
+        let ((slots, homes), dismissed, (holders, heir, unproven), ended) = slots;
         let stamp = Stamp { absent: desired == Desired::Absent, ..stamp };
         let id = ServiceId(Uuid::from_u128(id));
         ServiceRecord {
@@ -85,6 +86,7 @@ fn record() -> impl Strategy<Value = ServiceRecord> {
             previous,
             slots,
             dismissed,
+            homes,
             holders,
             heir,
             unproven,
@@ -223,7 +225,12 @@ fn standing() -> impl Strategy<Value = Standing> {
 fn spec() -> impl Strategy<Value = Spec> {
     let source = (select(vec![Format::Yaml, Format::Json]), "(.|\n)*")
         .prop_map(|(format, text)| Source { format, text: text.into() });
-    (vec(image().prop_map(Arc::new), 0..3), source).prop_map(|(images, source)| Spec { images, source })
+    let loss = select(vec![OnNodeLoss::Reschedule, OnNodeLoss::Wait]);
+    (vec(image().prop_map(Arc::new), 0..3), loss, source).prop_map(|(images, on_node_loss, source)| Spec {
+        images,
+        on_node_loss,
+        source,
+    })
 }
 
 fn image() -> impl Strategy<Value = ImageSpec> {
@@ -300,7 +307,22 @@ fn test() -> impl Strategy<Value = Test> {
 
 fn params() -> impl Strategy<Value = Params> {
     let stop = (option::of(".*"), any::<u64>()).prop_map(|(signal, grace)| StopRule { signal, grace });
-    (vec(".*", 0..3), btree_map(".*", ".*", 0..3), option::of(".*"), stop).prop_map(
-        |(command, environment, working_dir, stop)| Params { command, environment, working_dir, stop },
-    )
+    let source = prop_oneof![volume().prop_map(MountSource::Volume), ".*".prop_map(MountSource::Path)];
+    let mount = (source, ".*", any::<bool>()).prop_map(|(source, target, read_only)| Mount {
+        source,
+        target,
+        read_only,
+    });
+    let what = (vec(".*", 0..3), btree_map(".*", ".*", 0..3), option::of(".*"));
+    (what, stop, vec(mount, 0..3)).prop_map(|((command, environment, working_dir), stop, mounts)| Params {
+        command,
+        environment,
+        working_dir,
+        stop,
+        mounts,
+    })
+}
+
+fn volume() -> impl Strategy<Value = VolumeName> {
+    "[a-zA-Z0-9][a-zA-Z0-9_.-]{0,20}".prop_filter_map("a name", |text| VolumeName::new(&text).ok())
 }

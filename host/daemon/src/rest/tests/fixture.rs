@@ -134,7 +134,7 @@ fn node(database: PathBuf) -> (Node, Arc<Inbox>, JoinHandle<()>) {
         core: RwLock::new(Core::new(me, Tuning::default(), loaded.stored)),
         inbox: Arc::clone(&inbox),
         reader: Mutex::new(store.reader().expect("a reader")),
-        engines: Engines::new(Arc::new(plugins), link),
+        engines: Engines::new(Arc::new(plugins), link, "/nonexistent".into()),
         probes: Probes::new(tokio::runtime::Handle::current(), Arc::clone(&inbox)),
     });
     let work = Loop::new(node.clone(), store);

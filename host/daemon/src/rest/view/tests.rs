@@ -7,7 +7,7 @@ use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::project::State;
 use motey_core::reason::Code;
 use motey_core::record::{Ended, Fence, Incarnation, Revision, RevisionOrder, SlotId, Stamp};
-use motey_core::spec::{Format, Need, Replicas, Requirement, Source, Spec, StopRule, Take};
+use motey_core::spec::{Format, Need, OnNodeLoss, Replicas, Requirement, Source, Spec, StopRule, Take};
 use uuid::Uuid;
 
 use super::*;
@@ -33,6 +33,7 @@ fn record(desired: Desired) -> ServiceRecord {
             environment: BTreeMap::from([("MODE".to_owned(), "fast".to_owned())]),
             working_dir: None,
             stop: StopRule { signal: Some("SIGINT".into()), grace: 2_000 },
+            ..Params::default()
         },
         ..ImageSpec::new("web".parse().expect("a key"), "/usr/bin/httpd")
     };
@@ -46,12 +47,17 @@ fn record(desired: Desired) -> ServiceRecord {
         revision: Revision {
             order,
             since: vec![order],
-            spec: Arc::new(Spec { images: vec![Arc::new(image)], source }),
+            spec: Arc::new(Spec {
+                images: vec![Arc::new(image)],
+                on_node_loss: OnNodeLoss::default(),
+                source,
+            }),
             scaled: BTreeMap::new(),
         },
         previous: None,
         slots: BTreeMap::new(),
         dismissed: BTreeSet::new(),
+        homes: BTreeMap::new(),
         holders: vec![NODE],
         heir: None,
         unproven: false,

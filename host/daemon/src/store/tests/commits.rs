@@ -181,7 +181,8 @@ fn a_decision_without_a_written_form_leaves_the_store_usable() {
         image.need = Need::All(vec![image.need.into()]).into();
     }
     let source = deep.revision.spec.source.clone();
-    deep.revision.spec = Arc::new(Spec { images: vec![Arc::new(image)], source });
+    deep.revision.spec =
+        Arc::new(Spec { images: vec![Arc::new(image)], on_node_loss: Default::default(), source });
     let mut both = deployment(0);
     both.records.insert(service(1), Arc::new(deep));
     assert!(matches!(store.commit(&both), Err(StoreError::Unwritable { .. })));

@@ -21,7 +21,7 @@ use motey_core::record::{
     Assignment, Desired, Fence, Incarnation, InstanceKey, Revision, RevisionOrder, ServiceRecord, SlotId,
     Stamp,
 };
-use motey_core::spec::{Format, ImageSpec, Need, Params, Requirement, Source, Spec, StopRule, Take};
+use motey_core::spec::{Format, ImageSpec, Need, OnNodeLoss, Params, Requirement, Source, Spec, Take};
 use motey_core::step::{Durability, Event, EventKind, Txn};
 use motey_core::{Standing, Stored};
 use rusqlite::Connection;
@@ -72,13 +72,16 @@ fn record(n: u64, version: u64) -> ServiceRecord {
             command: vec!["--camera".into(), "0".into()],
             environment: BTreeMap::from([("MODE".into(), "day".into())]),
             working_dir: None,
-            stop: StopRule::default(),
+            ..Params::default()
         },
         ..ImageSpec::new("vision".parse().expect("a key"), "/usr/bin/vision")
     };
     let text = "service_name: vision\nimages:\n  - image: /usr/bin/vision\n".repeat(8);
-    let spec =
-        Spec { images: vec![Arc::new(image)], source: Source { format: Format::Yaml, text: text.into() } };
+    let spec = Spec {
+        images: vec![Arc::new(image)],
+        on_node_loss: OnNodeLoss::default(),
+        source: Source { format: Format::Yaml, text: text.into() },
+    };
     let order = RevisionOrder { number: 1, epoch: 1, owner: node(), writer: WRITER };
     let (engine, fence) = (engine(), fence(n));
     let assignment = Assignment { node: node(), engine, fence, revision: order, pinned: false, from: None };
@@ -91,6 +94,7 @@ fn record(n: u64, version: u64) -> ServiceRecord {
         previous: None,
         slots: BTreeMap::from([(slot(), assignment)]),
         dismissed: BTreeSet::new(),
+        homes: BTreeMap::new(),
         holders: vec![node()],
         heir: None,
         unproven: false,
@@ -132,7 +136,11 @@ fn removal(n: u64) -> Txn {
     record.desired = Desired::Absent;
     record.stamp.absent = true;
     record.slots.clear();
-    record.revision.spec = Arc::new(Spec { images: vec![], source: record.revision.spec.source.clone() });
+    record.revision.spec = Arc::new(Spec {
+        images: vec![],
+        on_node_loss: OnNodeLoss::default(),
+        source: record.revision.spec.source.clone(),
+    });
     Txn {
         records: BTreeMap::from([(service(n), Arc::new(record))]),
         freed: BTreeSet::from([key(n)]),
