@@ -1,4 +1,4 @@
-//! Whether this node really runs what it is offered: the last word, spoken in the commit that takes the leases. And whether
+//! Whether this node really runs what it is given: the last word, spoken in the commit that takes the leases. And whether
 //! it still has what the image needs that it runs.
 
 use crate::capability::{CapId, Lease};

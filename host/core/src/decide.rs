@@ -94,7 +94,7 @@ fn settle(draft: &mut Draft<'_>) {
             return;
         }
         let waiting = draft.core.waiting.iter().copied();
-        if draft.only_removes() {
+        if draft.makes_room() {
             waiting.for_each(|service| draft.wake(service, draft.now));
         } else {
             owner::place_waiting(draft, waiting);
@@ -117,7 +117,7 @@ fn deliver(draft: &mut Draft<'_>, from: NodeId, message: PeerMessage) {
                 // who keeps it does not know yet that it was taken over
                 draft.send_record(service, from);
             }
-            owner::offer(draft, service, revision);
+            owner::catch_up_with(draft, service, revision);
         }
         PeerMessage::Beat(_)
         | PeerMessage::Facts(_)
@@ -186,5 +186,5 @@ fn keep_newer(draft: &mut Draft<'_>, revision: &Revision, winner: &ServiceRecord
     if mutant::is(Mutant::DropRevision) {
         return;
     }
-    owner::offer(draft, winner.id, Arc::new(revision.clone()));
+    owner::catch_up_with(draft, winner.id, Arc::new(revision.clone()));
 }

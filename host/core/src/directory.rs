@@ -11,7 +11,7 @@ mod entry;
 mod set;
 mod verdict;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::id::{EngineName, NodeId};
@@ -24,13 +24,12 @@ pub use verdict::{Verdict, summary};
 use entry::{Entry, LEVELS};
 use set::{Bits, Set};
 
-/// The nodes, in the order of their ids, and the sets of their places in that order.
+/// The nodes, in the order of their ids, and the sets of their indices in that order.
 #[derive(Debug)]
 pub struct Directory {
     nodes: Vec<Entry>,
     names: BTreeMap<Box<str>, Offering>,
     engines: BTreeMap<EngineName, Set>,
-    images: BTreeMap<Box<str>, Set>,
     /// Those that take what is new.
     open: Bits,
     /// Those of each level of room, see [`entry`].
@@ -52,7 +51,6 @@ impl Default for Directory {
             nodes: Vec::new(),
             names: BTreeMap::new(),
             engines: BTreeMap::new(),
-            images: BTreeMap::new(),
             open: Bits::default(),
             levels: std::array::from_fn(|_| Bits::default()),
         }
@@ -63,56 +61,43 @@ impl Default for Directory {
 impl Directory {
     /// Takes in a node's facts, in full. One that was not there takes what is new.
     pub fn update(&mut self, node: NodeId, facts: Arc<NodeFacts>) {
-        let place = match self.find(node) {
-            Ok(place) => {
-                self.levels[self.nodes[place].level()].remove(place);
-                if self.nodes[place].offers_the_same(&facts) {
-                    self.nodes[place].hold(facts);
-                    return self.sort_in(place, false);
+        let index = match self.find(node) {
+            Ok(index) => {
+                self.levels[self.nodes[index].level()].remove(index);
+                if self.nodes[index].offers_the_same(&facts) {
+                    self.nodes[index].hold(facts);
+                    return self.sort_in(index, false);
                 }
-                self.unlist(place);
-                place
+                self.unlist(index);
+                index
             }
-            Err(place) => {
-                self.each_set(|set| set.open(place), |bits| bits.open(place));
-                self.nodes.insert(place, Entry::new(node));
-                self.open.insert(place);
-                place
+            Err(index) => {
+                self.each_set(|set| set.open(index), |bits| bits.open(index));
+                self.nodes.insert(index, Entry::new(node));
+                self.open.insert(index);
+                index
             }
         };
-        self.nodes[place].offer(facts);
-        self.sort_in(place, true);
+        self.nodes[index].take_in(facts);
+        self.sort_in(index, true);
     }
 
-    /// Forgets a node.
+    /// Takes a node out.
     pub fn remove(&mut self, node: NodeId) {
-        let Ok(place) = self.find(node) else { return };
-        self.keep_images(node, BTreeSet::new());
-        self.unlist(place);
-        self.nodes.remove(place);
-        self.each_set(|set| set.close(place), |bits| bits.close(place));
+        let Ok(index) = self.find(node) else { return };
+        self.unlist(index);
+        self.nodes.remove(index);
+        self.each_set(|set| set.close(index), |bits| bits.close(index));
     }
 
     /// Has a node take nothing new for that reason, or whatever fits again.
     pub fn close(&mut self, node: NodeId, why: Option<Reason>) {
-        let Ok(place) = self.find(node) else { return };
+        let Ok(index) = self.find(node) else { return };
         match why {
-            None => self.open.insert(place),
-            Some(_) => self.open.remove(place),
+            None => self.open.insert(index),
+            Some(_) => self.open.remove(index),
         }
-        self.nodes[place].closed = why;
-    }
-
-    /// Takes in which images a node need not fetch first, by the names that specs have for them.
-    pub fn keep_images(&mut self, node: NodeId, images: BTreeSet<Box<str>>) {
-        let Ok(place) = self.find(node) else { return };
-        for image in &self.nodes[place].images {
-            take_out(&mut self.images, image, place);
-        }
-        for image in &images {
-            self.images.entry(image.clone()).or_default().insert(place);
-        }
-        self.nodes[place].images = images;
+        self.nodes[index].closed = why;
     }
 
     /// Every node that it knows.
@@ -124,37 +109,37 @@ impl Directory {
         self.nodes.binary_search_by_key(&node, |entry| entry.node)
     }
 
-    /// Puts a node's place into the sets that its facts belong to; those of names alone where nothing else is new.
-    fn sort_in(&mut self, place: usize, all: bool) {
-        let entry = &self.nodes[place];
-        self.levels[entry.level()].insert(place);
+    /// Puts a node's index into the sets that its facts belong to; those of names alone where nothing else is new.
+    fn sort_in(&mut self, index: usize, all: bool) {
+        let entry = &self.nodes[index];
+        self.levels[entry.level()].insert(index);
         for (name, spare) in entry.names() {
             if !self.names.contains_key(name) {
                 self.names.insert(name.into(), Offering::default());
             }
             let Some(offering) = self.names.get_mut(name) else { continue };
-            offering.has.insert(place);
-            if spare { offering.spare.insert(place) } else { offering.spare.remove(place) }
+            offering.has.insert(index);
+            if spare { offering.spare.insert(index) } else { offering.spare.remove(index) }
         }
         for name in entry.engines().filter(|_| all) {
-            self.engines.entry(name.clone()).or_default().insert(place);
+            self.engines.entry(name.clone()).or_default().insert(index);
         }
     }
 
-    /// Takes a node's place out of the sets that its facts belong to.
-    fn unlist(&mut self, place: usize) {
-        let entry = &self.nodes[place];
-        self.levels[entry.level()].remove(place);
+    /// Takes a node's index out of the sets that its facts belong to.
+    fn unlist(&mut self, index: usize) {
+        let entry = &self.nodes[index];
+        self.levels[entry.level()].remove(index);
         for (name, _) in entry.names() {
             let Some(offering) = self.names.get_mut(name) else { continue };
-            offering.has.remove(place);
-            offering.spare.remove(place);
+            offering.has.remove(index);
+            offering.spare.remove(index);
             if offering.has.is_empty() {
                 self.names.remove(name);
             }
         }
         for name in entry.engines() {
-            take_out(&mut self.engines, name, place);
+            take_out(&mut self.engines, name, index);
         }
     }
 
@@ -163,14 +148,14 @@ impl Directory {
             set(&mut offering.has);
             set(&mut offering.spare);
         }
-        self.engines.values_mut().chain(self.images.values_mut()).for_each(set);
+        self.engines.values_mut().for_each(set);
         self.levels.iter_mut().chain([&mut self.open]).for_each(bits);
     }
 }
 
-fn take_out<K: Ord + Clone>(sets: &mut BTreeMap<K, Set>, key: &K, place: usize) {
+fn take_out<K: Ord + Clone>(sets: &mut BTreeMap<K, Set>, key: &K, index: usize) {
     let Some(set) = sets.get_mut(key) else { return };
-    set.remove(place);
+    set.remove(index);
     if set.is_empty() {
         sets.remove(key);
     }

@@ -269,7 +269,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Whether the step so far is what a full disk must still let through.
-    pub fn only_removes(&self) -> bool {
+    pub fn makes_room(&self) -> bool {
         let mut records = self.records.values();
         let removes = !self.records.is_empty() || !self.freed.is_empty();
         removes && self.taken.is_empty() && records.all(|record| record.is_absent())
@@ -393,7 +393,7 @@ impl<'a> Draft<'a> {
     }
 
     /// What was given away is in the facts by now, or was not taken.
-    pub fn forget_given(&mut self) {
+    pub fn clear_given(&mut self) {
         if !self.given().is_empty() {
             self.given = Some(BTreeMap::new());
             self.wake_waiting();
@@ -474,7 +474,7 @@ impl<'a> Draft<'a> {
         self.refused.contains(&key) || before.is_some_and(|until| *until > self.now)
     }
 
-    /// Whether something was given back since the last time; what this node refused for want of it is offered again.
+    /// Whether something was given back since the last time; what this node refused for want of it is tried again.
     pub fn reopen(&mut self) -> bool {
         let room = std::mem::take(&mut self.room);
         if room && !self.reopened {

@@ -68,7 +68,7 @@ fn tell_again(draft: &mut Draft<'_>, key: &InstanceKey) {
 }
 
 /// Everything will be told again.
-pub(crate) fn forget_told(draft: &mut Draft<'_>) {
+pub(crate) fn retell_all(draft: &mut Draft<'_>) {
     for (key, run) in draft.core.runs.iter() {
         draft.set_run(key, Some(Run { told: None, ..run.clone() }));
     }
@@ -116,7 +116,7 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
     for (wish, key) in first.into_iter().chain(last) {
         let run = draft.run(&key);
         let Some(engine) = engine_of(draft, &orders, &key, run.as_ref()) else {
-            if forget(draft, &key) {
+            if clear(draft, &key) {
                 report.gone.push(key);
             }
             continue;
@@ -137,7 +137,7 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
 }
 
 /// What no record and no engine says a word about is gone, with what it held, once every engine has listed what it has.
-fn forget(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
+fn clear(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
     // an engine that has not come yet may have it
     let since = draft.watch().awake_since.filter(|_| draft.outlook().cluster);
     if let Some(all_here) = since.map(|since| since.after(2 * draft.core.tuning.dead_after))

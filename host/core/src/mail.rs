@@ -193,7 +193,7 @@ fn answer_resync(draft: &mut Draft<'_>, to: NodeId) {
     let owned = draft.core.records.values().filter(|record| record.stamp.owner == to);
     let owned: Vec<ServiceId> = owned.map(|record| record.id).collect();
     owned.into_iter().for_each(|service| executor::retell(draft, service));
-    offer_kept(draft, Some(to));
+    send_kept(draft, Some(to));
     let concerned = draft.core.records.values().filter(|record| concerns(draft, record, to));
     let mut stamps: Vec<_> = concerned.map(|record| (record.id, Some(record.stamp))).collect();
     loop {
@@ -278,7 +278,7 @@ fn miss(draft: &mut Draft<'_>, node: NodeId) {
 }
 
 /// Tells the owners of services, or one of them, the newer revisions that this node keeps for them.
-fn offer_kept(draft: &mut Draft<'_>, only: Option<NodeId>) {
+fn send_kept(draft: &mut Draft<'_>, only: Option<NodeId>) {
     for (service, revision) in &draft.core.kept {
         let owner = draft.record(*service).map(|record| record.stamp.owner);
         if let Some(owner) = owner.filter(|owner| only.is_none_or(|only| only == *owner)) {
@@ -312,12 +312,12 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
     for to in draft.peer_ids().filter(|_| news) {
         draft.send(to, PeerMessage::Facts(Arc::clone(&facts)));
     }
-    draft.forget_given();
-    offer_kept(draft, None);
+    draft.clear_given();
+    send_kept(draft, None);
     say_beat(draft, hears);
     if begins {
         // nothing was decided on what was told meanwhile
-        executor::forget_told(draft);
+        executor::retell_all(draft);
         ask_all_again(draft);
     }
     if !draft.outlook().draining.is_empty() {

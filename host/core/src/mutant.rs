@@ -30,7 +30,7 @@ mutants! {
     /// What is acknowledged survives the process, not the power.
     AnswerUnsynced = "answer-unsynced",
     /// A step that could not be written is not tried again.
-    ForgetDropped = "forget-dropped",
+    LoseDropped = "lose-dropped",
     /// Admission does not look at what is held.
     GrantTwice = "grant-twice",
     /// Leases are given back when the stop is ordered, not when the end is seen.
@@ -42,7 +42,7 @@ mutants! {
     /// Fences of two lives are the same.
     FenceWithoutLife = "fence-without-life",
     /// What is dismissed is not written down.
-    ForgetDismissed = "forget-dismissed",
+    OmitDismissed = "omit-dismissed",
     /// A dismissal is about a slot, not about one attempt.
     DismissBySlot = "dismiss-by-slot",
     /// A new attempt does not wait for the end of the one before.

@@ -1,4 +1,4 @@
-//! Which node, and which of its engines, a slot is offered to. A guess from facts: admission knows.
+//! Which node, and which of its engines, a slot is given to. A guess from facts: admission knows.
 
 use std::collections::BTreeMap;
 

@@ -245,7 +245,7 @@ impl ServiceRecord {
     }
 
     /// Whether its owner waits for an heir, and writes nothing more. A tombstone needs none.
-    pub fn is_offered(&self) -> bool {
+    pub fn awaits_heir(&self) -> bool {
         self.heir.is_some() && !self.is_absent()
     }
 

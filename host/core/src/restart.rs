@@ -68,7 +68,7 @@ impl Tuning {
         since.is_some_and(|since| now >= since.after(self.healthy_after))
     }
 
-    /// Whether an instance that ran from `since` to `now` may forget its earlier ends.
+    /// Whether an instance that ran from `since` to `now` is forgiven its earlier ends.
     pub(crate) fn was_stable(&self, since: Option<Millis>, now: Millis) -> bool {
         since.is_some_and(|since| now >= since.after(self.stable_after))
     }

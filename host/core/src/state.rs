@@ -474,7 +474,7 @@ impl Core {
 
     /// Puts a decision that could not be written off until `at`: its services are looked at again then.
     pub fn postpone(&mut self, dropped: &Dropped, at: Millis) {
-        if mutant::is(Mutant::ForgetDropped) {
+        if mutant::is(Mutant::LoseDropped) {
             self.due.retain(|(due, _)| dropped.fired.is_none_or(|fired| *due > fired));
             return;
         }

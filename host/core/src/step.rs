@@ -156,7 +156,7 @@ pub enum Request {
         /// its new spec.
         spec: Arc<Spec>,
     },
-    /// Stop all and forget it; a tombstone remains. Any node that holds the record may be asked.
+    /// Stop all and delete it; a tombstone remains. Any node that holds the record may be asked.
     Delete(ServiceId),
     /// What this node takes on from now on.
     Duty(Duty),
@@ -369,7 +369,7 @@ impl Txn {
     }
 
     /// Whether it deletes or frees and adds nothing but its story: what a full disk must still let through.
-    pub fn only_removes(&self) -> bool {
+    pub fn adds_nothing(&self) -> bool {
         let lets_go = self.records.values().all(|record| record.stamp.absent)
             && self.kept.values().all(Option::is_none);
         self.taken.is_empty() && self.offers.is_empty() && lets_go
@@ -399,7 +399,7 @@ pub(crate) enum Mark {
     Age(Age),
     /// A node refuses a slot until then.
     Refused(ServiceId, SlotId, NodeId, Millis),
-    /// This node has something to offer again: it takes its refusals back.
+    /// This node has room again: it takes its refusals back.
     Reopened,
     /// The service wants to be looked at then.
     Due(Millis, ServiceId),

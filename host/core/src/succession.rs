@@ -50,7 +50,7 @@ fn tell_successor(draft: &mut Draft<'_>, record: &ServiceRecord) {
 }
 
 fn inherits(outlook: &Outlook, me: NodeId, record: &ServiceRecord) -> bool {
-    record.is_offered() && record.heir == Some(me) && !outlook.leaving
+    record.awaits_heir() && record.heir == Some(me) && !outlook.leaving
 }
 
 /// The first live one of the line takes over from an owner that is gone.
@@ -87,7 +87,7 @@ fn open_epoch(draft: &mut Draft<'_>, before: &ServiceRecord, why: &str) {
     tend_whole(draft, before.id);
 }
 
-/// An owner on its way out asks another node to open the next epoch, and writes nothing more until it has. An offer is
+/// An owner on its way out asks another node to open the next epoch, and writes nothing more until it has. That is
 /// not taken back: when its heir is gone, the owner opens a new epoch itself.
 fn hand_over(draft: &mut Draft<'_>, record: &ServiceRecord) {
     let outlook = draft.outlook();
@@ -113,7 +113,7 @@ fn name_heir(draft: &mut Draft<'_>, record: &ServiceRecord) {
     let Some(heir) = heir.filter(|heir| record.heir != Some(*heir)) else { return };
     let mut record = record.clone();
     record.heir = Some(heir);
-    draft.tell(record.id, None, EventKind::HandedOver, format!("offered to {}", draft.called(heir)));
+    draft.tell(record.id, None, EventKind::HandedOver, format!("handed over to {}", draft.called(heir)));
     publish(draft, record, Durability::Power);
 }
 

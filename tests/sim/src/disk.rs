@@ -82,7 +82,7 @@ pub struct Full;
 impl Disk {
     /// Writes as a whole, or not at all.
     pub fn write(&mut self, txn: &Txn, now: Time) -> Result<(), Full> {
-        if now < self.full_until && !(self.reserve && txn.only_removes()) {
+        if now < self.full_until && !(self.reserve && txn.adds_nothing()) {
             return Err(Full);
         }
         self.now.take(txn);

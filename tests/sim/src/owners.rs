@@ -100,7 +100,7 @@ pub fn acts_with_permission(node: &Node, txn: &Txn, grounds: &Grounds, names: &N
         let Some(before) = grounds.get(id).filter(|before| before.stamp.epoch < record.stamp.epoch) else {
             continue;
         };
-        let is_heir = before.is_offered() && before.heir == Some(node.id);
+        let is_heir = before.awaits_heir() && before.heir == Some(node.id);
         if record.stamp.owner == node.id && !is_heir {
             let gone = before.heir.filter(|_| before.stamp.owner == node.id).unwrap_or(before.stamp.owner);
             may(gone, &|| crate::story::record(record, names))?;

@@ -1,8 +1,7 @@
 //! Which node is the best for an image, or for several that belong together.
 //!
-//! Of the nodes that satisfy all of them: the own node; then the one with the most room left when they have taken what
-//! they need; then one that has their images already; then the one with the fewest slots of the same image, then of
-//! the same service; then the one with the lowest id.
+//! Of the nodes that satisfy all of them: the one with the most room left when they have taken what they need; then the
+//! one with the fewest slots of the same image, then of the same service; then the one with the lowest id.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -21,8 +20,6 @@ use crate::spec::{ImageSpec, Take};
 pub struct Ask<'a> {
     /// These, all on one node: an image, a group of `near`, images that share a volume.
     pub images: &'a [&'a ImageSpec],
-    /// The node that is taken before all others when it satisfies all.
-    pub own: Option<NodeId>,
     /// The only node that is possible, where something binds them to it.
     pub only: Option<NodeId>,
     /// How many slots run where.
@@ -41,7 +38,6 @@ impl<'a> Ask<'a> {
         const NOTHING: &BTreeMap<NodeId, Taken> = &BTreeMap::new();
         Self {
             images,
-            own: None,
             only: None,
             spread: const { &BTreeMap::new() },
             refused: const { &BTreeMap::new() },
@@ -83,19 +79,18 @@ impl Directory {
     /// When none fits.
     pub fn choose(&self, ask: &Ask<'_>) -> Result<Choice, NoneFits> {
         let mut round = Round::new(self, ask);
-        let own = ask.own.and_then(|own| self.possible(own, ask)).filter(|own| round.examine(*own).is_some());
-        let best = own.or_else(|| match ask.only {
+        let best = match ask.only {
             Some(only) => self.possible(only, ask).filter(|only| round.examine(*only).is_some()),
             None => round.best(),
-        });
-        best.and_then(|place| round.choice(place)).ok_or(NoneFits)
+        };
+        best.and_then(|index| round.choice(index)).ok_or(NoneFits)
     }
 
-    /// The place of a node that may be asked.
+    /// The index of a node that may be asked.
     fn possible(&self, node: NodeId, ask: &Ask<'_>) -> Option<usize> {
-        let place = self.find(node).ok().filter(|place| self.open.contains(*place))?;
+        let index = self.find(node).ok().filter(|index| self.open.contains(*index))?;
         let wanted = ask.only.is_none_or(|only| only == node) && !ask.refused.contains_key(&node);
-        wanted.then_some(place)
+        wanted.then_some(index)
     }
 
     /// Those that may be asked and could satisfy these: not yet looked at closely. Nodes of which the asker holds
@@ -114,8 +109,8 @@ impl Directory {
                 Set::Many(able).intersect(&mut bits);
             }
         }
-        let places = ask.refused.keys().chain(ask.credit.keys()).filter_map(|node| self.find(*node).ok());
-        places.for_each(|place| bits.remove(place));
+        let indices = ask.refused.keys().chain(ask.credit.keys()).filter_map(|node| self.find(*node).ok());
+        indices.for_each(|index| bits.remove(index));
         bits
     }
 
@@ -147,16 +142,6 @@ impl Directory {
             }
         }
     }
-
-    /// Those among the candidates that have all images already.
-    fn there(&self, ask: &Ask<'_>, candidates: &Bits) -> Bits {
-        let sets: Option<Vec<&Set>> =
-            ask.images.iter().map(|image| self.images.get(image.image.as_str())).collect();
-        let Some(sets) = sets else { return Bits::default() };
-        let mut bits = candidates.clone();
-        sets.iter().for_each(|set| set.intersect(&mut bits));
-        bits
-    }
 }
 
 /// The name, where goals ask for nothing but that.
@@ -171,11 +156,10 @@ fn only_name(goals: &[Goal]) -> Option<&str> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     room: Reverse<u8>,
-    there: Reverse<bool>,
     image: u32,
     service: u32,
     /// In the order of ids.
-    place: usize,
+    index: usize,
 }
 
 /// One search for the best node.
@@ -185,7 +169,6 @@ struct Round<'a> {
     lists: Vec<&'a [Goal]>,
     /// What the images take whatever is chosen, by the marks of names.
     demands: Vec<(u64, u64)>,
-    there: Bits,
     search: Search<'a>,
     best: Option<Rank>,
 }
@@ -201,47 +184,42 @@ impl<'a> Round<'a> {
                 None => demands.push((want.mark, amount)),
             }
         }
-        Self { directory, ask, lists, demands, there: Bits::default(), search: Search::default(), best: None }
+        Self { directory, ask, lists, demands, search: Search::default(), best: None }
     }
 
-    fn shelf(&self, place: usize) -> Shelf<'a> {
-        let entry = &self.directory.nodes[place];
+    fn shelf(&self, index: usize) -> Shelf<'a> {
+        let entry = &self.directory.nodes[index];
         Shelf { entry, credit: self.ask.credit.get(&entry.node), given: self.ask.given.get(&entry.node) }
     }
 
     /// How good a node is, when it satisfies all.
-    fn examine(&mut self, place: usize) -> Option<Rank> {
-        let shelf = self.shelf(place);
+    fn examine(&mut self, index: usize) -> Option<Rank> {
+        let shelf = self.shelf(index);
         let engines = &shelf.entry.facts.engines;
         let fits = self.ask.images.iter().all(|image| engine_of(image, engines).is_some())
             && self.search.fits(&self.lists, &shelf);
-        fits.then(|| self.rank(place, shelf.level_after(self.search.seats())))
+        fits.then(|| self.rank(index, shelf.level_after(self.search.seats())))
     }
 
-    fn rank(&self, place: usize, room: u8) -> Rank {
-        let node = self.directory.nodes[place].node;
+    fn rank(&self, index: usize, room: u8) -> Rank {
+        let node = self.directory.nodes[index].node;
         let Crowd { image, service } = self.ask.spread.get(&node).copied().unwrap_or_default();
-        Rank { room: Reverse(room), there: Reverse(self.there.contains(place)), image, service, place }
+        Rank { room: Reverse(room), image, service, index }
     }
 
     fn best(&mut self) -> Option<usize> {
         let candidates = self.directory.candidates(self.ask);
-        self.there = self.directory.there(self.ask, &candidates);
         let ask = self.ask;
         let credited = ask.credit.keys().filter_map(|node| self.directory.possible(*node, ask));
-        for place in credited.collect::<Vec<_>>() {
-            let images = &self.directory.nodes[place].images;
-            if ask.images.iter().all(|image| images.contains(image.image.as_str())) {
-                self.there.insert(place);
-            }
-            let rank = self.examine(place);
-            self.offer(rank);
+        for index in credited.collect::<Vec<_>>() {
+            let rank = self.examine(index);
+            self.propose(rank);
         }
         self.scan(&candidates);
-        self.best.map(|best| best.place)
+        self.best.map(|best| best.index)
     }
 
-    fn offer(&mut self, rank: Option<Rank>) {
+    fn propose(&mut self, rank: Option<Rank>) {
         self.best = self.best.into_iter().chain(rank).min();
     }
 
@@ -249,19 +227,16 @@ impl<'a> Round<'a> {
     fn scan(&mut self, candidates: &Bits) {
         let mut crowded = Bits::default();
         let running = self.ask.spread.iter().filter(|(_, crowd)| **crowd != Crowd::default());
-        let places = running.filter_map(|(node, _)| self.directory.find(*node).ok());
-        places.for_each(|place| crowded.insert(place));
+        let indices = running.filter_map(|(node, _)| self.directory.find(*node).ok());
+        indices.for_each(|index| crowded.insert(index));
         for level in (0..=FULL as u8).rev() {
-            let least = Rank { room: Reverse(level), there: Reverse(true), image: 0, service: 0, place: 0 };
+            let least = Rank { room: Reverse(level), image: 0, service: 0, index: 0 };
             if self.best.is_some_and(|best| best < least) {
                 return;
             }
-            for (there, crowd) in [(true, false), (true, true), (false, false), (false, true)] {
-                let pass = Pass { level, there, crowd };
-                if (there && self.there.is_empty()) || (crowd && crowded.is_empty()) {
-                    continue;
-                }
-                self.run(&pass, candidates, &crowded);
+            self.run(&Pass { level, crowd: false }, candidates, &crowded);
+            if !crowded.is_empty() {
+                self.run(&Pass { level, crowd: true }, candidates, &crowded);
             }
         }
     }
@@ -270,28 +245,27 @@ impl<'a> Round<'a> {
     fn run(&mut self, pass: &Pass, candidates: &Bits, crowded: &Bits) {
         let level = &self.directory.levels[usize::from(pass.level)];
         for (n, word) in candidates.words().iter().enumerate() {
-            let there = if pass.there { self.there.word(n) } else { !self.there.word(n) };
             let crowd = if pass.crowd { crowded.word(n) } else { !crowded.word(n) };
-            let mut word = word & level.word(n) & there & crowd;
+            let mut word = word & level.word(n) & crowd;
             while word != 0 {
-                let place = n * 64 + word.trailing_zeros() as usize;
+                let index = n * 64 + word.trailing_zeros() as usize;
                 word &= word - 1;
-                if self.best.is_some_and(|best| best < pass.least(place)) {
+                if self.best.is_some_and(|best| best < pass.least(index)) {
                     return;
                 }
-                let room = self.directory.nodes[place].level_beside(&self.demands);
-                let hoped = self.rank(place, room);
+                let room = self.directory.nodes[index].level_beside(&self.demands);
+                let hoped = self.rank(index, room);
                 if self.best.is_none_or(|best| hoped < best) {
-                    let rank = self.examine(place);
-                    self.offer(rank);
+                    let rank = self.examine(index);
+                    self.propose(rank);
                 }
             }
         }
     }
 
-    fn choice(&mut self, place: usize) -> Option<Choice> {
-        self.examine(place)?;
-        let entry = &self.directory.nodes[place];
+    fn choice(&mut self, index: usize) -> Option<Choice> {
+        self.examine(index)?;
+        let entry = &self.directory.nodes[index];
         let engine = |image: &&ImageSpec| engine_of(image, &entry.facts.engines).cloned();
         let engines = self.ask.images.iter().map(engine).collect::<Option<_>>()?;
         Some(Choice { node: entry.node, engines, taken: self.search.taken() })
@@ -301,14 +275,13 @@ impl<'a> Round<'a> {
 /// Nodes that are equal but for their ids, as far as can be seen from outside.
 struct Pass {
     level: u8,
-    there: bool,
     crowd: bool,
 }
 
 impl Pass {
-    /// The best that a node of it can be, from that place on.
-    fn least(&self, place: usize) -> Rank {
+    /// The best that a node of it can be, from that index on.
+    fn least(&self, index: usize) -> Rank {
         let service = u32::from(self.crowd);
-        Rank { room: Reverse(self.level), there: Reverse(self.there), image: 0, service, place }
+        Rank { room: Reverse(self.level), image: 0, service, index }
     }
 }

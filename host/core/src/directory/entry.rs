@@ -2,9 +2,8 @@
 //!
 //! A node's *room* is the smallest part that is left of anything that comes in amounts, in sixteenths: 16 while all is
 //! free, 0 when something is nearly used up. Coarse on purpose: what is about as free as another counts as equal, so
-//! that images that are there already and an even spread decide.
+//! that an even spread decides.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::capability::{CapId, Capability, Supply};
@@ -24,7 +23,6 @@ pub(super) struct Entry {
     pub facts: Arc<NodeFacts>,
     /// Why it takes nothing new; `None` while it does.
     pub closed: Option<Reason>,
-    pub images: BTreeSet<Box<str>>,
     /// Its capabilities by the marks of their names.
     units: Box<[Unit]>,
     /// Those of them that come in amounts.
@@ -56,7 +54,6 @@ impl Entry {
             node,
             facts: Arc::default(),
             closed: None,
-            images: BTreeSet::new(),
             units: Box::default(),
             amounts: Box::default(),
             level: FULL as u8,
@@ -64,7 +61,7 @@ impl Entry {
     }
 
     /// Takes in facts of any kind.
-    pub fn offer(&mut self, facts: Arc<NodeFacts>) {
+    pub fn take_in(&mut self, facts: Arc<NodeFacts>) {
         let marked = facts.capabilities.iter().zip(0..);
         let mut units: Vec<Unit> =
             marked.map(|(unit, at)| Unit { mark: mark(&unit.id.name), used: 0, at }).collect();

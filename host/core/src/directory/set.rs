@@ -1,33 +1,33 @@
-//! Sets of places `0..n`, where a place can come between two others.
+//! Sets of indices `0..n`, where an index can come between two others.
 //!
-//! A set with few members costs little however many places there are: names that one node alone has are many.
+//! A set with few members costs little however many indices there are: names that one node alone has are many.
 
 /// Up to so many members are listed one by one.
 const FEW: usize = 32;
 
-/// Places as bits.
+/// Indices as bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Bits(Vec<u64>);
 
 impl Bits {
-    pub fn insert(&mut self, place: usize) {
-        if self.0.len() <= place / 64 {
-            self.0.resize(place / 64 + 1, 0);
+    pub fn insert(&mut self, index: usize) {
+        if self.0.len() <= index / 64 {
+            self.0.resize(index / 64 + 1, 0);
         }
-        self.0[place / 64] |= 1 << (place % 64);
+        self.0[index / 64] |= 1 << (index % 64);
     }
 
-    pub fn remove(&mut self, place: usize) {
-        if let Some(word) = self.0.get_mut(place / 64) {
-            *word &= !(1 << (place % 64));
+    pub fn remove(&mut self, index: usize) {
+        if let Some(word) = self.0.get_mut(index / 64) {
+            *word &= !(1 << (index % 64));
         }
     }
 
-    pub fn contains(&self, place: usize) -> bool {
-        self.word(place / 64) >> (place % 64) & 1 == 1
+    pub fn contains(&self, index: usize) -> bool {
+        self.word(index / 64) >> (index % 64) & 1 == 1
     }
 
-    /// The places from 64 `n` on, as one number.
+    /// The indices from 64 `n` on, as one number.
     pub fn word(&self, n: usize) -> u64 {
         self.0.get(n).copied().unwrap_or(0)
     }
@@ -51,11 +51,11 @@ impl Bits {
         self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
     }
 
-    /// A new place, not in the set, comes before what was at `place`.
-    pub fn open(&mut self, place: usize) {
-        let first = place / 64;
+    /// A new index, not in the set, comes before what was at `index`.
+    pub fn open(&mut self, index: usize) {
+        let first = index / 64;
         let Some(word) = self.0.get_mut(first) else { return };
-        let below = (1 << (place % 64)) - 1;
+        let below = (1 << (index % 64)) - 1;
         let mut carry = *word >> 63;
         *word = (*word & below) | ((*word & !below) << 1);
         for word in &mut self.0[first + 1..] {
@@ -66,11 +66,11 @@ impl Bits {
         }
     }
 
-    /// `place` is no more; those after it move up.
-    pub fn close(&mut self, place: usize) {
-        let first = place / 64;
+    /// `index` is no more; those after it move up.
+    pub fn close(&mut self, index: usize) {
+        let first = index / 64;
         let Some(word) = self.0.get_mut(first) else { return };
-        let below = (1 << (place % 64)) - 1;
+        let below = (1 << (index % 64)) - 1;
         *word = (*word & below) | ((*word >> 1) & !below);
         for n in first + 1..self.0.len() {
             self.0[n - 1] |= self.0[n] << 63;
@@ -79,7 +79,7 @@ impl Bits {
     }
 }
 
-/// Places, however few or many.
+/// Indices, however few or many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Set {
     /// In order.
@@ -94,27 +94,27 @@ impl Default for Set {
 }
 
 impl Set {
-    pub fn insert(&mut self, place: usize) {
+    pub fn insert(&mut self, index: usize) {
         match self {
-            Self::Many(bits) => bits.insert(place),
+            Self::Many(bits) => bits.insert(index),
             Self::Few(few) => {
-                let place = short(place);
-                if let Err(n) = few.binary_search(&place) {
-                    few.insert(n, place);
+                let index = short(index);
+                if let Err(n) = few.binary_search(&index) {
+                    few.insert(n, index);
                 }
                 if few.len() > FEW {
                     let mut bits = Bits::default();
-                    few.iter().for_each(|place| bits.insert(*place as usize));
+                    few.iter().for_each(|index| bits.insert(*index as usize));
                     *self = Self::Many(bits);
                 }
             }
         }
     }
 
-    pub fn remove(&mut self, place: usize) {
+    pub fn remove(&mut self, index: usize) {
         match self {
-            Self::Many(bits) => bits.remove(place),
-            Self::Few(few) => few.retain(|member| *member != short(place)),
+            Self::Many(bits) => bits.remove(index),
+            Self::Few(few) => few.retain(|member| *member != short(index)),
         }
     }
 
@@ -132,11 +132,11 @@ impl Set {
                 bits.0.iter_mut().enumerate().for_each(|(n, word)| *word &= own.word(n));
             }
             Self::Few(few) => {
-                let mut few = few.iter().map(|place| *place as usize).peekable();
+                let mut few = few.iter().map(|index| *index as usize).peekable();
                 for (n, word) in bits.0.iter_mut().enumerate() {
                     let mut own = 0;
-                    while let Some(place) = few.next_if(|place| place / 64 == n) {
-                        own |= 1 << (place % 64);
+                    while let Some(index) = few.next_if(|index| index / 64 == n) {
+                        own |= 1 << (index % 64);
                     }
                     *word &= own;
                 }
@@ -148,7 +148,7 @@ impl Set {
     pub fn subtract(&self, bits: &mut Bits) {
         match self {
             Self::Many(own) => bits.0.iter_mut().zip(&own.0).for_each(|(word, own)| *word &= !own),
-            Self::Few(few) => few.iter().for_each(|place| bits.remove(*place as usize)),
+            Self::Few(few) => few.iter().for_each(|index| bits.remove(*index as usize)),
         }
     }
 
@@ -156,35 +156,35 @@ impl Set {
     pub fn add_to(&self, bits: &mut Bits) {
         match self {
             Self::Many(own) => bits.union(own),
-            Self::Few(few) => few.iter().for_each(|place| bits.insert(*place as usize)),
+            Self::Few(few) => few.iter().for_each(|index| bits.insert(*index as usize)),
         }
     }
 
     /// See [`Bits::open`].
-    pub fn open(&mut self, place: usize) {
+    pub fn open(&mut self, index: usize) {
         match self {
-            Self::Many(bits) => bits.open(place),
+            Self::Many(bits) => bits.open(index),
             Self::Few(few) => {
-                few.iter_mut().filter(|member| **member >= short(place)).for_each(|member| *member += 1);
+                few.iter_mut().filter(|member| **member >= short(index)).for_each(|member| *member += 1);
             }
         }
     }
 
     /// See [`Bits::close`].
-    pub fn close(&mut self, place: usize) {
+    pub fn close(&mut self, index: usize) {
         match self {
-            Self::Many(bits) => bits.close(place),
+            Self::Many(bits) => bits.close(index),
             Self::Few(few) => {
-                few.retain(|member| *member != short(place));
-                few.iter_mut().filter(|member| **member > short(place)).for_each(|member| *member -= 1);
+                few.retain(|member| *member != short(index));
+                few.iter_mut().filter(|member| **member > short(index)).for_each(|member| *member -= 1);
             }
         }
     }
 }
 
 /// More than four thousand million nodes are not in one cluster.
-fn short(place: usize) -> u32 {
-    u32::try_from(place).unwrap_or(u32::MAX)
+fn short(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -213,10 +213,10 @@ mod tests {
     /// The same as a list of truth values.
     fn apply(plain: &mut Vec<bool>, change: &Change) {
         match *change {
-            Change::Insert(place) => plain[place] = true,
-            Change::Remove(place) => plain[place] = false,
-            Change::Open(place) => plain.insert(place, false),
-            Change::Close(place) => drop(plain.remove(place)),
+            Change::Insert(index) => plain[index] = true,
+            Change::Remove(index) => plain[index] = false,
+            Change::Open(index) => plain.insert(index, false),
+            Change::Close(index) => drop(plain.remove(index)),
         }
     }
 
@@ -225,10 +225,10 @@ mod tests {
         for change in changes {
             apply(&mut plain, change);
             match *change {
-                Change::Insert(place) => set.insert(place),
-                Change::Remove(place) => set.remove(place),
-                Change::Open(place) => set.open(place),
-                Change::Close(place) => set.close(place),
+                Change::Insert(index) => set.insert(index),
+                Change::Remove(index) => set.remove(index),
+                Change::Open(index) => set.open(index),
+                Change::Close(index) => set.close(index),
             }
         }
         (set, plain)
@@ -236,12 +236,12 @@ mod tests {
 
     fn all(n: usize) -> Bits {
         let mut bits = Bits::default();
-        (0..n).for_each(|place| bits.insert(place));
+        (0..n).for_each(|index| bits.insert(index));
         bits
     }
 
     fn listed(n: usize, contains: impl Fn(usize) -> bool) -> Vec<usize> {
-        (0..n).filter(|place| contains(*place)).collect()
+        (0..n).filter(|index| contains(*index)).collect()
     }
 
     proptest! {
@@ -253,17 +253,17 @@ mod tests {
             let n = plain.len().min(plain_other.len());
             let mut own = all(n);
             one.intersect(&mut own);
-            prop_assert_eq!(listed(n, |place| own.contains(place)), listed(n, |place| plain[place]));
+            prop_assert_eq!(listed(n, |index| own.contains(index)), listed(n, |index| plain[index]));
             prop_assert_eq!(one.is_empty(), !plain.contains(&true));
             let bits = |change: fn(&Set, &mut Bits)| {
                 let mut bits = all(n);
                 other.intersect(&mut bits);
                 change(&one, &mut bits);
-                listed(n, |place| bits.contains(place))
+                listed(n, |index| bits.contains(index))
             };
-            prop_assert_eq!(bits(Set::intersect), listed(n, |place| plain[place] && plain_other[place]));
-            prop_assert_eq!(bits(Set::subtract), listed(n, |place| !plain[place] && plain_other[place]));
-            prop_assert_eq!(bits(Set::add_to), listed(n, |place| plain[place] || plain_other[place]));
+            prop_assert_eq!(bits(Set::intersect), listed(n, |index| plain[index] && plain_other[index]));
+            prop_assert_eq!(bits(Set::subtract), listed(n, |index| !plain[index] && plain_other[index]));
+            prop_assert_eq!(bits(Set::add_to), listed(n, |index| plain[index] || plain_other[index]));
         }
     }
 }

@@ -33,7 +33,7 @@ pub(crate) fn hear(draft: &mut Draft<'_>, from: NodeId, report: Report) {
         return;
     }
     take_in(draft, from, &report);
-    if draft.outlook().decides() && !record.is_offered() {
+    if draft.outlook().decides() && !record.awaits_heir() {
         hear_of(draft, from, &record, &report);
     }
 }
@@ -76,7 +76,7 @@ fn hear_of(draft: &mut Draft<'_>, from: NodeId, before: &Arc<ServiceRecord>, rep
         if names(&record, from, key) {
             tending::fall_back(draft, &mut record, &key.slot);
         }
-        tending::forget_former(&mut record, from, key);
+        tending::drop_former(&mut record, from, key);
     }
     let attempts = draft.attempts();
     let decides = tending::mind(draft, &mut record, slots);

@@ -185,6 +185,6 @@ impl Terms {
 
     fn ask<'t>(&'t self, images: &'t [&'t ImageSpec], given: &'t BTreeMap<NodeId, Taken>) -> Ask<'t> {
         let Self { only, spread, refused, credit } = self;
-        Ask { images, own: None, only: *only, spread, refused, credit, given }
+        Ask { images, only: *only, spread, refused, credit, given }
     }
 }

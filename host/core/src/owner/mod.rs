@@ -32,7 +32,7 @@ pub(crate) use hearing::{hear, hear_all};
 pub(crate) use market::Market;
 use placing::{may_follow, place};
 pub(crate) use placing::{place_in, place_waiting, verdicts, waits_for_data, why_nowhere, why_waiting};
-pub(crate) use tending::{let_go, offer, tend, tend_whole};
+pub(crate) use tending::{catch_up_with, let_go, tend, tend_whole};
 
 /// The epoch that the first owner of a service opens.
 const FIRST_EPOCH: u64 = 1;
@@ -382,7 +382,7 @@ fn slots_of(record: &ServiceRecord) -> Vec<SlotId> {
 fn dismiss(record: &mut ServiceRecord, slot: &SlotId) {
     tending::end_move(record, slot);
     if let Some(Assignment { node, engine, fence, .. }) = record.slots.remove(slot)
-        && !mutant::is(Mutant::ForgetDismissed)
+        && !mutant::is(Mutant::OmitDismissed)
     {
         record.dismissed.insert(Dismissed { slot: slot.clone(), fence, node, engine });
     }

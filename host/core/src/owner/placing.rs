@@ -317,7 +317,7 @@ pub(crate) fn place_waiting(draft: &mut Draft<'_>, services: impl IntoIterator<I
     let mut market = Market::of(draft);
     for service in services {
         let Some(record) = draft.record(service) else { continue };
-        if record.stamp.owner != draft.me() || record.is_offered() || !record.waits() {
+        if record.stamp.owner != draft.me() || record.awaits_heir() || !record.waits() {
             continue;
         }
         let mut placed = ServiceRecord::clone(&record);

@@ -30,7 +30,7 @@ pub(crate) fn tend(draft: &mut Draft<'_>, service: ServiceId) {
 
 /// The same for a record whose epoch was opened in this very step.
 pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
-    let Some(before) = owned(draft, service).filter(|record| !record.is_offered()) else { return };
+    let Some(before) = owned(draft, service).filter(|record| !record.awaits_heir()) else { return };
     let mut record = ServiceRecord::clone(&before);
     catch_up(draft, &mut record);
     let mut slots: BTreeSet<SlotId> = slots_of(&record).into_iter().collect();
@@ -50,7 +50,7 @@ pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
 
 /// Takes in an acknowledged revision that is newer than the record's: at its owner it becomes the record's, anywhere
 /// else it is kept until the owner has it.
-pub(crate) fn offer(draft: &mut Draft<'_>, service: ServiceId, revision: Arc<Revision>) {
+pub(crate) fn catch_up_with(draft: &mut Draft<'_>, service: ServiceId, revision: Arc<Revision>) {
     let Some(record) = draft.record(service).filter(|record| !record.is_absent()) else { return };
     let known = draft.kept(service).map(|kept| kept.order).max(Some(record.revision.order));
     if known >= Some(revision.order) {
@@ -179,7 +179,7 @@ pub(super) fn fall_back(draft: &Draft<'_>, record: &mut ServiceRecord, slot: &Sl
 }
 
 /// A predecessor that is gone by itself is no longer waited for.
-pub(super) fn forget_former(record: &mut ServiceRecord, node: NodeId, key: &InstanceKey) {
+pub(super) fn drop_former(record: &mut ServiceRecord, node: NodeId, key: &InstanceKey) {
     if let Some(assigned) = record.slots.get_mut(&key.slot)
         && assigned.from.as_ref().is_some_and(|former| (former.node, former.fence) == (node, key.fence))
     {

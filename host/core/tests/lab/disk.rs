@@ -33,7 +33,7 @@ pub struct Full;
 impl Disk {
     pub fn write(&mut self, txn: &Txn) -> Result<(), Full> {
         assert!(!txn.is_empty(), "an empty transaction is not written");
-        if self.full && !(self.reserve && txn.only_removes()) {
+        if self.full && !(self.reserve && txn.adds_nothing()) {
             return Err(Full);
         }
         self.writes += 1;

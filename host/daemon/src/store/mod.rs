@@ -116,7 +116,7 @@ impl SqliteStore {
     /// between can still bring it back. A full disk is [`StoreError::Full`]. It lets through what only removes, for as long as the reserve lasts, and nothing else
     /// until there is room for the reserve again.
     pub fn commit(&mut self, txn: &Txn) -> Result<(), StoreError> {
-        let removes = txn.only_removes();
+        let removes = txn.adds_nothing();
         if !self.reserve.refill()? && !removes {
             return Err(StoreError::Full { path: self.path.clone(), source: None });
         }

@@ -30,7 +30,7 @@ impl Writing<'_> {
     pub(super) fn revisions(&self, txn: &Txn, now: i64) -> Result<(), StoreError> {
         for record in txn.records.values() {
             if record.is_absent() {
-                self.forget("revision", record.id)?;
+                self.delete("revision", record.id)?;
                 continue;
             }
             let mut added = false;

@@ -44,15 +44,15 @@ impl<'a> Writing<'a> {
         for (service, revision) in &txn.kept {
             match revision {
                 Some(revision) => self.keep(*service, revision)?,
-                None => self.forget("kept", *service)?,
+                None => self.delete("kept", *service)?,
             }
         }
         for record in txn.records.values().filter(|record| record.is_absent()) {
-            self.forget("dead", record.id)?;
-            self.forget("kept", record.id)?;
+            self.delete("dead", record.id)?;
+            self.delete("kept", record.id)?;
         }
         for service in &txn.erased {
-            self.forget("record", *service)?;
+            self.delete("record", *service)?;
         }
         Ok(())
     }
@@ -63,7 +63,7 @@ impl<'a> Writing<'a> {
         self.execute(sql, params![service.0.as_bytes(), encoded(revision)?])
     }
 
-    pub(super) fn forget(&self, table: &'static str, service: ServiceId) -> Result<(), StoreError> {
+    pub(super) fn delete(&self, table: &'static str, service: ServiceId) -> Result<(), StoreError> {
         self.execute(&format!("DELETE FROM {table} WHERE service = ?1"), params![service.0.as_bytes()])
     }
 

@@ -73,7 +73,6 @@ fn directory(
     let mut directory = Directory::default();
     for (n, facts) in older {
         directory.update(node(n), Arc::new(facts));
-        directory.keep_images(node(n), ["image".into()].into());
     }
     let known: Vec<NodeId> = directory.nodes().collect();
     known.iter().filter(|node| !facts.contains_key(node)).for_each(|node| directory.remove(*node));
@@ -81,8 +80,6 @@ fn directory(
         let unused = NodeFacts { held: Taken::new(), ..facts.clone() };
         directory.update(*node, Arc::new(unused));
         directory.update(*node, Arc::new(facts.clone()));
-        let there = knowledge.there.contains(node).then(|| "image".into());
-        directory.keep_images(*node, there.into_iter().collect());
         let closed = knowledge.closed.contains(node).then(|| Reason::new(Code::WaitingAdmission, "cordoned"));
         directory.close(*node, closed);
     }
@@ -126,7 +123,6 @@ impl<'a> Trial<'a> {
 
     fn ask(&self) -> Ask<'_> {
         Ask {
-            own: self.knowledge.own,
             only: self.knowledge.only,
             spread: &self.knowledge.spread,
             refused: &self.refused,
@@ -201,7 +197,7 @@ impl<'a> Trial<'a> {
     }
 
     /// As the documentation of `choice` says it.
-    fn rank(&self, choice: &Choice) -> (bool, Reverse<u64>, bool, u32, u32) {
+    fn rank(&self, choice: &Choice) -> (Reverse<u64>, u32, u32) {
         let node = choice.node;
         let used = self.used(node);
         let left = self.facts[&node].capabilities.iter().filter_map(|unit| {
@@ -210,8 +206,7 @@ impl<'a> Trial<'a> {
             Some((16 * all.saturating_sub(taken)).checked_div(all).unwrap_or(16))
         });
         let crowd = self.knowledge.spread.get(&node).copied().unwrap_or_default();
-        let (own, there) = (self.knowledge.own == Some(node), self.knowledge.there.contains(&node));
-        (!own, Reverse(left.min().unwrap_or(16)), !there, crowd.image, crowd.service)
+        (Reverse(left.min().unwrap_or(16)), crowd.image, crowd.service)
     }
 }
 

@@ -147,11 +147,9 @@ pub fn images() -> impl Strategy<Value = Vec<ImageSpec>> {
 /// What the asker knows, for up to six nodes.
 #[derive(Clone, Debug)]
 pub struct Knowledge {
-    pub own: Option<NodeId>,
     pub only: Option<NodeId>,
     pub refused: Vec<NodeId>,
     pub closed: Vec<NodeId>,
-    pub there: Vec<NodeId>,
     pub spread: BTreeMap<NodeId, Crowd>,
     /// Of these, by the place of a unit among a node's own, so much counts as free.
     pub credit: Vec<(NodeId, usize, u64)>,
@@ -161,22 +159,12 @@ pub struct Knowledge {
 
 pub fn knowledge() -> impl Strategy<Value = Knowledge> {
     let ids: Vec<NodeId> = (0..6).map(node).collect();
-    let some = |weight: f64| option::weighted(weight, select(ids.clone()));
     let several = |most: usize| subsequence(ids.clone(), 0..=most);
     let crowd = (0..3_u32, 0..3_u32).prop_map(|(image, service)| Crowd { image, service: image + service });
     let spread = btree_map(select(ids.clone()), crowd, 0..=4);
     let amounts = |most: usize| vec((select(ids.clone()), 0..6_usize, 1..4_u64), 0..=most);
-    let few = (some(0.3), some(0.1), several(2), several(2), several(4));
-    (few, spread, amounts(3), amounts(4)).prop_map(
-        |((own, only, refused, closed, there), spread, credit, given)| Knowledge {
-            own,
-            only,
-            refused,
-            closed,
-            there,
-            spread,
-            credit,
-            given,
-        },
-    )
+    let few = (option::weighted(0.1, select(ids.clone())), several(2), several(2));
+    (few, spread, amounts(3), amounts(4)).prop_map(|((only, refused, closed), spread, credit, given)| {
+        Knowledge { only, refused, closed, spread, credit, given }
+    })
 }
