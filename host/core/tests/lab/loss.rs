@@ -52,7 +52,10 @@ fn what_stops_starts_again_when_it_is_back() {
     assert_eq!(lab.live(id), live);
     lab.rest();
     assert_eq!((lab.live(id).len(), lab.state(id)), (0, State::Instantiating));
-    assert_eq!(lab.said(id), "capability.lost: dongle is gone; it is stopped until that is back");
+    assert_eq!(
+        lab.said(id),
+        "capability.lost: nothing offers the capability dongle; it is stopped until that is back"
+    );
     assert!(lab.disk.leases.is_empty(), "nothing of it is held meanwhile");
     lab.offer([dongle()]);
     lab.settle();
