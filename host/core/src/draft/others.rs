@@ -1,0 +1,83 @@
+//! Who this node is to the others, and what it knows of them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Draft;
+use crate::id::NodeId;
+use crate::membership::{Outlook, Peer, Standing, Watch};
+use crate::record::Incarnation;
+
+impl<'a> Draft<'a> {
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// This life counts as a later one from now on.
+    pub fn raise(&mut self, count: u64) {
+        self.incarnation.count = count;
+    }
+
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    pub fn change_standing(&mut self, change: impl FnOnce(&mut Standing)) {
+        change(Arc::make_mut(&mut self.standing));
+    }
+
+    pub fn outlook(&self) -> &Outlook {
+        match &self.watch {
+            Some(watch) => &watch.outlook,
+            None => &self.core.membership.watch.outlook,
+        }
+    }
+
+    pub fn watch(&self) -> &Watch {
+        self.watch.as_ref().unwrap_or(&self.core.membership.watch)
+    }
+
+    pub fn set_watch(&mut self, watch: Watch) {
+        self.watch = Some(watch);
+    }
+
+    /// An authorised other node.
+    pub fn peer(&mut self, node: NodeId) -> Option<&mut Peer> {
+        let known = self.core.membership.peers.get(&node)?;
+        Some(self.peers.entry(node).or_insert_with(|| known.clone()))
+    }
+
+    /// Whether something that it told was missed.
+    pub fn is_behind(&self, node: NodeId) -> bool {
+        let peer = self.peers.get(&node).or_else(|| self.core.membership.peers.get(&node));
+        peer.is_some_and(|peer| peer.behind)
+    }
+
+    /// Whether it spoke within the time after which a silent node counts as dead: an outlook is as old as the last beat.
+    pub fn heard_lately(&self, node: NodeId) -> bool {
+        let peer = self.peers.get(&node).or_else(|| self.core.membership.peers.get(&node));
+        let heard = peer.and_then(|peer| peer.heard);
+        heard.is_some_and(|at| self.now <= at.after(self.core.tuning.dead_after))
+    }
+
+    /// All of them, as they are after this step.
+    pub fn peers(&self) -> Cow<'a, BTreeMap<NodeId, Peer>> {
+        let mut peers = Cow::Borrowed(&self.core.membership.peers);
+        if !self.peers.is_empty() {
+            peers.to_mut().extend(self.peers.iter().map(|(node, peer)| (*node, peer.clone())));
+        }
+        peers
+    }
+
+    /// Which nodes they are.
+    pub fn peer_ids(&self) -> impl Iterator<Item = NodeId> + use<'a> {
+        self.core.membership.peers.keys().copied()
+    }
+
+    /// The number of the last letter to a node.
+    pub fn posted(&self, node: NodeId) -> u64 {
+        let peer = self.peers.get(&node).or_else(|| self.core.membership.peers.get(&node));
+        peer.map_or(0, |peer| peer.posted)
+    }
+}
