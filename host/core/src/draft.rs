@@ -4,6 +4,7 @@
 
 mod dead;
 mod leases;
+mod others;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -42,6 +43,8 @@ pub(crate) struct Draft<'a> {
     erased: BTreeSet<ServiceId>,
     incarnation: Incarnation,
     standing: Arc<Standing>,
+    /// Memory is ahead of the disk.
+    writes_standing: bool,
     offers: BTreeMap<String, Vec<Capability>>,
     journal: Vec<Event>,
     durability: Durability,
@@ -82,6 +85,7 @@ impl<'a> Draft<'a> {
             erased: BTreeSet::new(),
             incarnation: core.me.incarnation,
             standing: Arc::clone(&core.standing),
+            writes_standing: false,
             offers: BTreeMap::new(),
             journal: Vec::new(),
             durability: Durability::default(),
@@ -113,7 +117,8 @@ impl<'a> Draft<'a> {
             }
         }
         let incarnation = Some(self.incarnation).filter(|now| *now != self.core.me.incarnation);
-        let standing = Some(&self.standing).filter(|now| **now != self.core.standing).map(Arc::clone);
+        let changed = self.writes_standing || self.standing != self.core.standing;
+        let standing = changed.then(|| Arc::clone(&self.standing));
         if incarnation.is_some() || standing.is_some() || !self.kept.is_empty() {
             self.durability = Durability::Power;
         }
@@ -410,7 +415,8 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// Whether an image may take, on that node, what is for one instance alone.
+    /// Whether an image may take, on that node, what is for one instance alone; a node that has told nothing may have
+    /// anything.
     pub fn may_take_alone(&self, node: NodeId, image: &ImageSpec) -> bool {
         fn names<'n>(need: &'n Need, found: &mut Vec<&'n str>) {
             match need {
@@ -422,6 +428,9 @@ impl<'a> Draft<'a> {
         let mut wanted = Vec::new();
         names(image.need.as_need(), &mut wanted);
         let peer = self.core.membership.peers.get(&node).and_then(|peer| peer.facts.as_ref());
+        if node != self.me() && peer.is_none() {
+            return !wanted.is_empty();
+        }
         let theirs = peer.into_iter().flat_map(|facts| &facts.capabilities);
         let own = self.core.capabilities().filter(|_| node == self.me());
         own.chain(theirs).any(|it| it.supply == Supply::Exclusive && wanted.contains(&it.id.name.as_str()))

@@ -157,12 +157,13 @@ fn forget(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
     is_gone
 }
 
-/// Whether another attempt of the slot, which nobody ordered to end, still lives here, or holds what the slot takes: what
-/// becomes of it the owner says.
+/// Whether another attempt of the slot, which nobody ordered to end, still lives here, may live by a call that is under
+/// way, or holds what the slot takes: what becomes of it the owner says.
 fn others_stay(draft: &Draft<'_>, key: &InstanceKey) -> bool {
     let mut others = draft.known_in(key.service, &key.slot).into_iter().filter(|other| other != key);
     let lives = |other: &InstanceKey| draft.seen(other).is_some_and(|instance| instance.seen.is_live());
-    others.any(|other| draft.has_leases(&other) || lives(&other))
+    let may_live = |other: &InstanceKey| draft.run(other).is_some_and(|run| run.call.is_some());
+    others.any(|other| draft.has_leases(&other) || lives(&other) || may_live(&other))
 }
 
 /// Where an instance is, or is to be: as it is seen, as it is assigned, as it was last told.

@@ -1,10 +1,11 @@
 //! The entries of the plan, done to the world; and the end of all trouble.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use motey_core::instance::{Exit, Seen};
 use motey_core::peer::Duty;
-use motey_core::record::InstanceKey;
+use motey_core::record::{InstanceKey, ServiceRecord};
 use motey_core::step::{EngineState, Input};
 
 use crate::dice::mix;
@@ -35,6 +36,7 @@ impl World {
             Happening::Ask { node, service, wish } => self.ask(node, Some(service), wish)?,
             Happening::Duty { node, duty, span } => self.duty(node, duty, span)?,
             Happening::Forgets { node, about } => self.forget(node, about)?,
+            Happening::Removes { node, span } => self.remove(node, span),
             Happening::Restores { node, span } => self.back_up(node, span),
             Happening::Lost { node } => {
                 let first = self.nodes.len() > 1 && self.nodes.iter().all(|node| !node.to_be_lost);
@@ -128,6 +130,30 @@ impl World {
         self.ask(n, None, Wish::Forget { node: about, forgotten: true })
     }
 
+    /// One member is always left. Whoever is removed goes on with what it runs, as one that is given up and lives.
+    fn remove(&mut self, n: usize, span: Time) {
+        let id = self.nodes[n].id;
+        if self.members.len() > 1 && self.members.remove(&id) {
+            self.misled = true;
+            self.tell_members();
+            self.queue.push(self.now + span, Event::TakenBack { node: n });
+        }
+    }
+
+    /// A node is a member again.
+    pub fn take_in(&mut self, n: usize) {
+        self.members.insert(self.nodes[n].id);
+        self.tell_members();
+    }
+
+    /// Each node that is up is told a little later.
+    fn tell_members(&mut self) {
+        for node in 0..self.nodes.len() {
+            let at = self.now + self.lag(node, 70, 3_000);
+            self.queue.push(at, Event::Members { node });
+        }
+    }
+
     fn back_up(&mut self, n: usize, span: Time) {
         let disk = &mut self.nodes[n].disk;
         if disk.backup.is_none() {
@@ -154,7 +180,10 @@ impl World {
         for (id, record) in &before.records {
             let copies = self.nodes.iter().filter(|node| !node.lost || node.number == n);
             let mut copies = copies.filter_map(|node| node.disk.now.records.get(id));
-            if !copies.any(|copy| copy.stamp >= record.stamp) {
+            let is_as_new = |copy: &Arc<ServiceRecord>| {
+                copy.stamp >= record.stamp && copy.revision.order >= record.revision.order
+            };
+            if !copies.any(is_as_new) {
                 self.excused.insert(*id);
             }
         }
@@ -273,6 +302,8 @@ impl World {
         self.broker.away_until = 0;
         self.queue.push(now + 1, Event::Mended);
         self.queue.retain(|_, event| !matches!(event, Event::Restore { .. }));
+        self.members = self.nodes.iter().map(|node| node.id).collect();
+        self.tell_members();
         for n in 0..self.nodes.len() {
             self.nodes[n].calm(now);
             self.queue.push(now, Event::Resume { node: n });
