@@ -316,11 +316,12 @@ impl<'a> Attempt<'_, 'a> {
                 run.admitted = false;
                 // an end on order is none that counts
                 run.exit_noted = true;
-                if run.lack.is_some() && self.draft.has_leases(self.key) {
-                    // without what is gone, another one may do
+                self.draft.free(self.key);
+                let image = self.image().filter(|_| run.lack.is_some());
+                if image.is_some_and(|image| lacks(self.draft, self.key, &image).is_none()) {
+                    // what is gone was its own alone: another one does
                     self.draft.wake(self.key.service, self.draft.now);
                 }
-                self.draft.free(self.key);
             }
         }
     }

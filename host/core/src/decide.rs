@@ -24,7 +24,8 @@ impl Core {
                 mail::drop_words(&mut draft);
                 mail::beat(&mut draft);
             }
-            Input::Members(_) | Input::Broker(_) => {}
+            Input::Members(_) => mail::look_again(&mut draft),
+            Input::Broker(_) => {}
             Input::Capabilities { .. } => self.have_other_capabilities(&mut draft),
             Input::Engine { .. } => {
                 draft.room = true;
@@ -64,10 +65,13 @@ impl Core {
     }
 
     /// A beat is a step of its own: it writes nothing, so that a full disk does not make this node silent. So is what
-    /// follows for tombstones.
+    /// others said about forgotten nodes, and what follows for tombstones.
     fn wake(&self, draft: &mut Draft<'_>, now: Millis) {
         if mail::is_due(draft, now) {
             return mail::beat(draft);
+        }
+        if self.unwritten.is_some_and(|due| due <= now) {
+            return draft.write_standing();
         }
         if self.count_due().is_some_and(|due| due <= now) {
             return grave::count(draft);
@@ -75,9 +79,10 @@ impl Core {
         draft.fired();
         let due = self.due_until(now);
         for service in &due {
-            executor::reconcile(draft, *service);
             succession::consider(draft, *service);
             owner::tend(draft, *service);
+            // last: it starts nothing that is dismissed in this very step
+            executor::reconcile(draft, *service);
         }
         owner::place_waiting(draft, due);
     }

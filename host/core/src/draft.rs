@@ -43,6 +43,8 @@ pub(crate) struct Draft<'a> {
     erased: BTreeSet<ServiceId>,
     incarnation: Incarnation,
     standing: Arc<Standing>,
+    /// Memory is ahead of the disk.
+    writes_standing: bool,
     offers: BTreeMap<String, Vec<Capability>>,
     journal: Vec<Event>,
     durability: Durability,
@@ -83,6 +85,7 @@ impl<'a> Draft<'a> {
             erased: BTreeSet::new(),
             incarnation: core.me.incarnation,
             standing: Arc::clone(&core.standing),
+            writes_standing: false,
             offers: BTreeMap::new(),
             journal: Vec::new(),
             durability: Durability::default(),
@@ -114,7 +117,8 @@ impl<'a> Draft<'a> {
             }
         }
         let incarnation = Some(self.incarnation).filter(|now| *now != self.core.me.incarnation);
-        let standing = Some(&self.standing).filter(|now| **now != self.core.standing).map(Arc::clone);
+        let changed = self.writes_standing || self.standing != self.core.standing;
+        let standing = changed.then(|| Arc::clone(&self.standing));
         if incarnation.is_some() || standing.is_some() || !self.kept.is_empty() {
             self.durability = Durability::Power;
         }

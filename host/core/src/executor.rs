@@ -13,7 +13,7 @@ use crate::instance::Report;
 use crate::mutant::{self, Mutant};
 use crate::peer::PeerMessage;
 use crate::record::{Desired, Dismissed, InstanceKey, ServiceRecord, SlotId};
-use crate::run::{Run, Verb};
+use crate::run::Run;
 use crate::state::Engine;
 
 /// What should become of an instance, as its record says it.
@@ -157,8 +157,8 @@ fn clear(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
     is_gone
 }
 
-/// Whether another attempt of the slot, which nobody ordered to end, still lives here, or holds what the slot takes: what
-/// becomes of it the owner says.
+/// Whether another attempt of the slot, which nobody ordered to end, still lives here, may live by a call that is under
+/// way, or holds what the slot takes: what becomes of it the owner says.
 fn others_stay(draft: &Draft<'_>, key: &InstanceKey) -> bool {
     let mut others = draft.known_in(key.service, &key.slot).into_iter().filter(|other| other != key);
     others.any(|other| draft.has_leases(&other) || may_live(draft, &other))
@@ -168,8 +168,8 @@ fn others_stay(draft: &Draft<'_>, key: &InstanceKey) -> bool {
 fn may_live(draft: &Draft<'_>, key: &InstanceKey) -> bool {
     let run = draft.run(key);
     let answers = |engine: &EngineName| matches!(draft.core.engines.get(engine), Some(Engine::Up { .. }));
-    let comes = run.as_ref().is_some_and(|run| matches!(run.call, Some((_, Verb::Create | Verb::Start))));
-    comes
+    let is_called = run.as_ref().is_some_and(|run| run.call.is_some());
+    is_called
         || match draft.seen(key) {
             Some(instance) => instance.seen.is_live(),
             None => run.as_ref().and_then(|run| run.engine.as_ref()).is_some_and(|engine| !answers(engine)),

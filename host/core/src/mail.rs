@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::draft::Draft;
 use crate::executor;
 use crate::id::{Millis, NodeId, ServiceId};
-use crate::membership::{BEATS, Peer, Survey, Watch};
+use crate::membership::{BEATS, Peer, Watch};
 use crate::mutant::{self, Mutant};
 use crate::owner;
 use crate::peer::{Beat, Letter, NodeFacts, PeerMessage};
@@ -132,10 +132,7 @@ fn hear_beat(draft: &mut Draft<'_>, from: NodeId, beat: &Beat, news: News) {
     if still_behind {
         draft.send(from, PeerMessage::Resync);
     }
-    let members = &draft.core.membership.members;
-    draft.change_standing(|standing| {
-        standing.forgotten.merge(&beat.forgotten, members);
-    });
+    draft.learn(&beat.forgotten);
 }
 
 fn hear_facts(draft: &mut Draft<'_>, from: NodeId, facts: &Arc<NodeFacts>) {
@@ -291,14 +288,7 @@ fn send_kept(draft: &mut Draft<'_>, only: Option<NodeId>) {
 /// again, one step later, so that a beat writes nothing and a full disk cannot stop it.
 pub(crate) fn beat(draft: &mut Draft<'_>) {
     let peers = draft.peers();
-    let survey = Survey {
-        me: draft.me(),
-        now: draft.now,
-        tuning: &draft.core.tuning,
-        standing: draft.standing(),
-        membership: &draft.core.membership,
-        peers: &peers,
-    };
+    let survey = draft.core.survey(draft.now, &peers);
     let (mut watch, hears) = (survey.watch(), survey.hears());
     let before = &draft.core.membership.watch.outlook;
     let (changed, begins) = (watch.outlook != *before, !before.decides() && watch.outlook.decides());
@@ -330,8 +320,7 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
         own.filter(leaves).for_each(|record| draft.wake(record.id, draft.now));
     }
     if changed {
-        let living = draft.core.records.values().filter(|record| !record.is_over());
-        living.for_each(|record| draft.wake(record.id, draft.now));
+        look_again(draft);
     }
 }
 
@@ -339,6 +328,12 @@ pub(crate) fn beat(draft: &mut Draft<'_>) {
 pub(crate) fn drop_words(draft: &mut Draft<'_>) {
     let members = &draft.core.membership.members;
     draft.change_standing(|standing| standing.forgotten.retain(members));
+}
+
+/// Every service is looked at in a step of its own.
+pub(crate) fn look_again(draft: &mut Draft<'_>) {
+    let living = draft.core.records.values().filter(|record| !record.is_over());
+    living.for_each(|record| draft.wake(record.id, draft.now));
 }
 
 /// What changed about this node is told, and looked at, at once. A node that stands alone has nobody to tell.

@@ -35,6 +35,8 @@ pub(crate) struct Membership {
     /// The authorised nodes, forgotten ones too; empty on a node that stands alone.
     pub members: BTreeSet<NodeId>,
     pub peers: BTreeMap<NodeId, Peer>,
+    /// The numbers of the last letters to those who were removed: whoever is taken back may remember them.
+    pub posted: BTreeMap<NodeId, u64>,
     /// Who is present at the first broker; `None` without a session there.
     pub broker: Option<BTreeSet<NodeId>>,
     pub watch: Watch,
@@ -61,6 +63,8 @@ pub(crate) struct Peer {
     pub behind: bool,
     /// When it was last asked for that because of a gap.
     pub asked: Option<Millis>,
+    /// It let an offer lapse: until then it is offered no other service.
+    pub passed_over: Option<Millis>,
 }
 
 /// How this node watches.
@@ -89,7 +93,7 @@ pub(crate) struct Watch {
 pub(crate) struct Outlook {
     /// There are others at all.
     pub cluster: bool,
-    /// The authorised nodes that are not forgotten.
+    /// The authorised nodes that are not forgotten. A node that stands alone knows itself.
     pub known: BTreeSet<NodeId>,
     /// Heard by this node, or by one it hears, or present at the first broker.
     pub live: BTreeSet<NodeId>,
@@ -105,8 +109,10 @@ pub(crate) struct Outlook {
     pub settled: bool,
     /// How many of the known nodes it hears freshly, itself too.
     pub fresh: usize,
-    /// It is forgotten itself.
+    /// It is forgotten itself, or removed.
     pub leaving: bool,
+    /// It is no longer authorised itself.
+    pub removed: bool,
     /// It is one of two with the same id.
     pub disputed: bool,
 }
@@ -114,7 +120,7 @@ pub(crate) struct Outlook {
 impl Outlook {
     /// Whether this node decides about services of its own.
     pub fn decides(&self) -> bool {
-        !self.cluster || (self.settled && !self.disputed)
+        self.settled && !self.disputed && !self.removed
     }
 
     /// Whether it hands over what it owns.
@@ -122,13 +128,14 @@ impl Outlook {
         self.leaving || self.draining.contains(&me)
     }
 
+    /// Whether it was given up, or removed.
     pub fn is_forgotten(&self, node: NodeId) -> bool {
-        self.cluster && !self.known.contains(&node)
+        !self.known.contains(&node)
     }
 
     /// Whether nothing was heard of it, by anyone, for the time after which it counts as dead.
     pub fn is_silent(&self, node: NodeId) -> bool {
-        self.cluster && !self.live.contains(&node)
+        !self.live.contains(&node)
     }
 }
 
@@ -143,6 +150,11 @@ pub(crate) struct Survey<'a> {
 }
 
 impl Survey<'_> {
+    /// How a node looks at the others before it has heard any of them.
+    pub fn first(&self) -> Outlook {
+        self.outlook(&Watch::default(), &BTreeSet::from([self.me]))
+    }
+
     /// The next watch, its outlook with it.
     pub fn watch(&self) -> Watch {
         let mut watch = self.membership.watch.clone();
@@ -177,7 +189,8 @@ impl Survey<'_> {
             members.iter().copied().filter(|node| !forgotten.contains(*node)).collect();
         let dead_after = self.tuning.dead_after;
         let mut heard: BTreeSet<NodeId> = self.within(dead_after).chain([self.me]).collect();
-        let leaving = forgotten.contains(self.me);
+        let removed = !members.contains(&self.me);
+        let leaving = removed || forgotten.contains(self.me);
         let disputed = watch.disputed_until.is_some();
         let awake = |span: u64| watch.awake_since.is_some_and(|since| self.now >= since.after(span));
         let mut live = heard.clone();
@@ -216,6 +229,7 @@ impl Survey<'_> {
             usable,
             draining,
             leaving,
+            removed,
             disputed,
         }
     }

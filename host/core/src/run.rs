@@ -131,7 +131,8 @@ impl Run {
             self.wish = Some(wish);
             self.look |= self.failed.take().is_some();
             self.wait = None;
-            self.stop_asked = false;
+            // an end that was asked for is not one by itself, should it come only now
+            self.exit_noted |= std::mem::take(&mut self.stop_asked);
             self.attempts = 0;
             self.unwell = None;
             self.reason = None;

@@ -11,7 +11,7 @@ use crate::grave::Age;
 use crate::id::{EngineName, Millis, NodeId, NodeName, ServiceId};
 use crate::instance::{Heard, Instance, Seen};
 use crate::keyed::Keyed;
-use crate::membership::{BEATS, Membership, Outlook, Peer, Standing, Watch};
+use crate::membership::{BEATS, Membership, Outlook, Peer, Standing, Survey, Watch};
 use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
 use crate::peer::Duty;
@@ -47,6 +47,8 @@ pub struct Core {
     pub(crate) dead: Keyed<()>,
     pub(crate) kept: BTreeMap<ServiceId, Arc<Revision>>,
     pub(crate) standing: Arc<Standing>,
+    /// When what was heard about forgotten nodes, and counts already, is to be written.
+    pub(crate) unwritten: Option<Millis>,
 
     // observed here
     pub(crate) capabilities: BTreeMap<String, Vec<Capability>>,
@@ -64,6 +66,8 @@ pub struct Core {
     pub(crate) holds: BTreeMap<(ServiceId, NodeId), Stamp>,
     pub(crate) membership: Membership,
     pub(crate) given: BTreeMap<NodeId, Taken>,
+    /// Since when an heir is waited for, as far as this life knows.
+    pub(crate) offered: BTreeMap<ServiceId, Millis>,
 
     // derived from the above
     pub(crate) held: Taken,
@@ -81,7 +85,7 @@ pub struct Core {
     pub(crate) calls: u64,
 }
 
-/// What a store gives back to a core.
+/// What a core begins with: what its store gives back, and whom its node is told to belong to.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Stored {
@@ -90,6 +94,8 @@ pub struct Stored {
     pub dead: Vec<InstanceKey>,
     pub kept: Vec<(ServiceId, Revision)>,
     pub standing: Standing,
+    /// See [`Input::Members`].
+    pub members: BTreeSet<NodeId>,
 }
 
 /// What is known of an engine.
@@ -130,6 +136,7 @@ impl Core {
             dead: Keyed::default(),
             kept: stored.kept.into_iter().map(|(service, revision)| (service, Arc::new(revision))).collect(),
             standing: Arc::new(stored.standing),
+            unwritten: None,
             capabilities: BTreeMap::new(),
             engines: BTreeMap::new(),
             seen: Keyed::default(),
@@ -140,6 +147,7 @@ impl Core {
             holds: BTreeMap::new(),
             membership: Membership::default(),
             given: BTreeMap::new(),
+            offered: BTreeMap::new(),
             directory: Directory::default(),
             held: Taken::new(),
             waiting: BTreeSet::new(),
@@ -155,7 +163,11 @@ impl Core {
         core.due = living.map(|record| (Millis(0), record.id)).collect();
         stored.leases.into_iter().for_each(|lease| core.take(&lease));
         stored.dead.iter().for_each(|key| core.dead.insert(key, ()));
-        core.membership.watch.outlook = Arc::new(core.alone());
+        core.note_members(&stored.members);
+        if core.is_in_cluster() {
+            let outlook = core.survey(Millis(0), &core.membership.peers).first();
+            core.membership.watch.outlook = Arc::new(outlook);
+        }
         core
     }
 
@@ -187,18 +199,21 @@ impl Core {
         }
     }
 
-    /// Whoever is no longer authorised is as if it had never spoken.
+    /// Whoever is no longer authorised is as if it had never spoken. The numbers of what is written to it go on, with
+    /// one left out: taken back, it finds that something is missing, and asks for all that concerns it.
     fn note_members(&mut self, all: &BTreeSet<NodeId>) {
         let alone = all.iter().all(|node| *node == self.me.node);
         self.membership.members = if alone { BTreeSet::new() } else { all.clone() };
-        self.membership.peers.retain(|node, _| all.contains(node));
+        let removed = self.membership.peers.extract_if(.., |node, _| !all.contains(node));
+        self.membership.posted.extend(removed.map(|(node, peer)| (node, peer.posted + 1)));
         self.holds.retain(|(_, node), _| all.contains(node));
         self.given.retain(|node, _| all.contains(node));
         for node in self.directory.nodes().filter(|node| !all.contains(node)).collect::<Vec<_>>() {
             self.directory.remove(node);
         }
         for node in self.membership.members.iter().filter(|node| **node != self.me.node) {
-            self.membership.peers.entry(*node).or_default();
+            let posted = self.membership.posted.get(node).copied().unwrap_or(0);
+            self.membership.peers.entry(*node).or_insert_with(|| Peer { posted, ..Peer::default() });
         }
         if alone {
             self.membership.watch.outlook = Arc::new(self.alone());
@@ -328,6 +343,7 @@ impl Core {
         }
         if let Some(standing) = &txn.standing {
             self.standing = Arc::clone(standing);
+            self.unwritten = None;
             if !self.is_in_cluster() {
                 self.membership.watch.outlook = Arc::new(self.alone());
             }
@@ -369,6 +385,11 @@ impl Core {
             Mark::Peer(node, peer) => self.know(node, *peer),
             Mark::Given(given) => self.given = given,
             Mark::Watch(watch) => self.look_out(*watch),
+            Mark::Words(words, now) => {
+                Arc::make_mut(&mut self.standing).forgotten.merge(&words, &self.membership.members);
+                self.unwritten = Some(now);
+            }
+            Mark::Offered(service, now) => drop(self.offered.insert(service, now)),
             Mark::Fences(n) => self.fences = n,
             Mark::Calls(n) => self.calls = n,
             Mark::Age(age) => self.age = age,
@@ -449,6 +470,9 @@ impl Core {
             self.heard.remove_all(record.id);
             self.lacking.retain(|key| key.service != record.id);
         }
+        if record.stamp.owner != self.me.node || !record.awaits_heir() {
+            self.offered.remove(&record.id);
+        }
         if record.is_absent() {
             self.dead.remove_all(record.id);
             self.kept.remove(&record.id);
@@ -479,6 +503,7 @@ impl Core {
             return;
         }
         self.age.not_before = at;
+        self.unwritten = self.unwritten.map(|due| due.max(at));
         let mut late: BTreeSet<ServiceId> = dropped.touched.clone();
         if let Some(now) = dropped.fired {
             late.extend(self.due_until(now));
@@ -495,7 +520,13 @@ impl Core {
     /// When the next [`Input::Tick`] has something to do; `None` while nothing waits for time.
     pub fn next_due(&self) -> Option<Millis> {
         let service = self.due.first().map(|(at, _)| *at);
-        service.into_iter().chain(self.beat_due()).chain(self.count_due()).min()
+        service.into_iter().chain(self.beat_due()).chain(self.unwritten).chain(self.count_due()).min()
+    }
+
+    /// What this node sees when it looks about.
+    pub(crate) fn survey<'a>(&'a self, now: Millis, peers: &'a BTreeMap<NodeId, Peer>) -> Survey<'a> {
+        let Self { me, tuning, standing, membership, .. } = self;
+        Survey { me: me.node, now, tuning, standing, membership, peers }
     }
 
     /// When the next sign of life is due; `None` on a node that stands alone.

@@ -41,7 +41,7 @@ use crate::instance::{Heard, Instance};
 use crate::membership::{Peer, Standing, Watch};
 use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
-use crate::peer::{Duty, Letter};
+use crate::peer::{Duty, Forgotten, Letter};
 use crate::reason::Reason;
 use crate::record::{Incarnation, InstanceKey, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
@@ -66,7 +66,9 @@ pub enum Input {
         /// What it says.
         letter: Letter,
     },
-    /// The authorised nodes, all of them, this one too. A node that was told of no other stands alone.
+    /// The authorised nodes, all of them, this one too. A node that was told of no other, or of nobody at all, stands
+    /// alone: whoever else there was is as forgotten. One that is not among them itself was removed: it keeps what it
+    /// runs and decides nothing.
     Members(BTreeSet<NodeId>),
     /// Who is present at the first broker; `None` while there is no session with it.
     Broker(Option<BTreeSet<NodeId>>),
@@ -183,6 +185,22 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Whether it would change a record; the others are about this node, or about what it offers.
+    pub(crate) fn is_about_a_service(&self) -> bool {
+        match self {
+            Self::Deploy { .. }
+            | Self::Start(_)
+            | Self::Stop(_)
+            | Self::Restart(_)
+            | Self::Scale { .. }
+            | Self::Update { .. }
+            | Self::Delete(_) => true,
+            Self::Duty(_) | Self::Forget { .. } | Self::Offer { .. } | Self::Withdraw { .. } => false,
+        }
+    }
+}
+
 /// What is answered to a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -213,6 +231,14 @@ pub enum Refusal {
     /// It is on its way to another owner.
     #[error("the service {0} is being handed over to {1}; ask again in a moment")]
     HandedOver(ServiceId, Called),
+    /// Whoever else has this node's id would change it otherwise.
+    #[error(
+        "{0} has a twin with the same id, and nothing is changed here: `motey node reset-id` on one of them"
+    )]
+    Twin(Called),
+    /// Its services are others' by now.
+    #[error("{0} is no longer a member of its cluster; ask another node, or make it a member again")]
+    Removed(Called),
     /// A node that lives is not given up.
     #[error("{0} is heard; switch it off first, or drain it")]
     Heard(Called),
@@ -391,6 +417,10 @@ pub(crate) enum Mark {
     Given(BTreeMap<NodeId, Taken>),
     /// How this node watches the others.
     Watch(Box<Watch>),
+    /// What was heard about forgotten nodes, and when.
+    Words(Forgotten, Millis),
+    /// An heir is waited for since then.
+    Offered(ServiceId, Millis),
     /// Numbers up to this are used in fences.
     Fences(u64),
     /// Ids up to this are used by calls and checks.

@@ -17,11 +17,17 @@ use crate::step::{Durability, EventKind};
 /// How many nodes keep a record, the owner among them.
 pub(crate) const HOLDERS: usize = 3;
 
+/// An offer stands for so many times `dead_after`.
+const OFFER_LASTS: u64 = 2;
+
+/// Whoever let one lapse is passed over for so many times `dead_after`.
+const LAPSE_LASTS: u64 = 4;
+
 /// Opens the next epoch of a service, hands it on, or leaves it as it is.
 pub(crate) fn consider(draft: &mut Draft<'_>, service: ServiceId) {
     let Some(record) = draft.record(service).filter(|record| !record.is_over()) else { return };
     let outlook = draft.outlook();
-    if !outlook.cluster || !outlook.decides() {
+    if !outlook.decides() {
         return;
     }
     if record.stamp.owner == draft.me() {
@@ -87,33 +93,58 @@ fn open_epoch(draft: &mut Draft<'_>, before: &ServiceRecord, why: &str) {
     tend_whole(draft, before.id);
 }
 
-/// An owner on its way out asks another node to open the next epoch, and writes nothing more until it has. That is
-/// not taken back: when its heir is gone, the owner opens a new epoch itself.
+/// An owner on its way out asks another node to open the next epoch, and writes nothing more in its own. An offer is not
+/// taken back: when its heir is forgotten, or has not taken it up in time, the owner opens the next epoch itself. Should
+/// the heir take it up after all, there are two of that epoch, and the greater stamp decides.
 fn hand_over(draft: &mut Draft<'_>, record: &ServiceRecord) {
     let outlook = draft.outlook();
-    let leaves = outlook.hands_over(draft.me());
-    let lost = |heir: NodeId| {
-        outlook.is_forgotten(heir)
-            || (outlook.is_silent(heir) && (outlook.permitted || leaves))
-            || (outlook.draining.contains(&heir) && leaves)
-    };
     match record.heir {
-        Some(heir) if !lost(heir) => {}
-        Some(_) if !leaves => open_epoch(draft, record, "owns it again: its heir is gone"),
-        _ if leaves && !record.is_absent() => name_heir(draft, record),
-        _ => {}
+        Some(heir) if outlook.is_forgotten(heir) => reclaim(draft, record, "its heir was forgotten"),
+        Some(heir) => await_heir(draft, record, heir),
+        None if outlook.hands_over(draft.me()) => name_heir(draft, record),
+        None => {}
     }
 }
 
+/// An heir may live and never answer: it cannot write, or does not hear this node. A node that started again does not
+/// know since when it waits.
+fn await_heir(draft: &mut Draft<'_>, record: &ServiceRecord, heir: NodeId) {
+    let (now, dead_after) = (draft.now, draft.core.tuning.dead_after);
+    let lasts = OFFER_LASTS * dead_after;
+    let Some(since) = draft.offered_since(record.id) else {
+        return draft.mark_offered(record.id, now.after(lasts));
+    };
+    if now < since.after(lasts) && !mutant::is(Mutant::RecallOffer) {
+        return;
+    }
+    if let Some(peer) = draft.peer(heir) {
+        peer.passed_over = Some(now.after(LAPSE_LASTS * dead_after));
+    }
+    if mutant::is(Mutant::SecondHeir) {
+        return name_heir(draft, record);
+    }
+    reclaim(draft, record, "its heir did not take it over in time");
+}
+
+/// The next epoch is this node's again; in it another heir may be named, one step later.
+fn reclaim(draft: &mut Draft<'_>, record: &ServiceRecord, why: &str) {
+    open_epoch(draft, record, &format!("owns it again: {why}"));
+    draft.wake(record.id, draft.now);
+}
+
 fn name_heir(draft: &mut Draft<'_>, record: &ServiceRecord) {
-    let others = |node: &&NodeId| **node != draft.me();
-    let usable = &draft.outlook().usable;
-    let holder = record.holders.iter().filter(others).find(|node| usable.contains(node));
-    let heir = holder.or_else(|| usable.iter().find(others)).copied();
-    let Some(heir) = heir.filter(|heir| record.heir != Some(*heir)) else { return };
+    let usable = draft.outlook().usable.iter().copied().filter(|node| *node != draft.me());
+    let usable: BTreeSet<NodeId> = usable.collect();
+    let passed_over = draft.passed_over();
+    let can = |node: &NodeId| usable.contains(node) && !passed_over.contains_key(node);
+    let heir = record.holders.iter().chain(&usable).copied().find(can);
+    let Some(heir) = heir else {
+        return passed_over.values().for_each(|until| draft.wake(record.id, *until));
+    };
     let mut record = record.clone();
     record.heir = Some(heir);
     draft.tell(record.id, None, EventKind::HandedOver, format!("handed over to {}", draft.called(heir)));
+    draft.mark_offered(record.id, draft.now.after(OFFER_LASTS * draft.core.tuning.dead_after));
     publish(draft, record, Durability::Power);
 }
 
@@ -121,7 +152,7 @@ fn name_heir(draft: &mut Draft<'_>, record: &ServiceRecord) {
 /// there are enough others.
 pub(crate) fn fill_line(draft: &Draft<'_>, record: &mut ServiceRecord) {
     let outlook = draft.outlook();
-    if !outlook.cluster || record.is_absent() {
+    if record.is_absent() {
         return;
     }
     let mut line: Vec<NodeId> = vec![record.stamp.owner];

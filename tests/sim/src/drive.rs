@@ -45,6 +45,8 @@ impl World {
             self.tell(n, |names| format!("  {}", crate::story::txn(txn, names)));
             self.watch.written(n, txn, &self.story.names)?;
             owners::acts_with_permission(&self.nodes[n], txn, &grounds, &self.story.names)?;
+            let at = self.nodes[n].boot_time(now);
+            owners::waits_for_its_heir(&self.nodes[n], txn, &grounds, at, &self.story.names)?;
             owners::moves_successor_first(&self.nodes, &input, txn, &grounds, &self.story.names)?;
         }
         for ask in taken.unwritten.into_iter().flatten() {

@@ -35,6 +35,7 @@ impl World {
             Happening::Ask { node, service, wish } => self.ask(node, Some(service), wish)?,
             Happening::Duty { node, duty, span } => self.duty(node, duty, span)?,
             Happening::Forgets { node, about } => self.forget(node, about)?,
+            Happening::Removes { node, span } => self.remove(node, span),
             Happening::Restores { node, span } => self.back_up(node, span),
             Happening::Lost { node } => {
                 let first = self.nodes.len() > 1 && self.nodes.iter().all(|node| !node.to_be_lost);
@@ -133,6 +134,30 @@ impl World {
     pub fn mislead_all(&mut self) {
         let all = (0..crate::plan::SERVICES).map(|n| crate::blueprint::service_id(self.scene.seed, n));
         self.misled.extend(all);
+    }
+
+    /// One member is always left. Whoever is removed goes on with what it runs, as one that is given up and lives.
+    fn remove(&mut self, n: usize, span: Time) {
+        let id = self.nodes[n].id;
+        if self.members.len() > 1 && self.members.remove(&id) {
+            self.mislead_all();
+            self.tell_members();
+            self.queue.push(self.now + span, Event::TakenBack { node: n });
+        }
+    }
+
+    /// A node is a member again.
+    pub fn take_in(&mut self, n: usize) {
+        self.members.insert(self.nodes[n].id);
+        self.tell_members();
+    }
+
+    /// Each node that is up is told a little later.
+    fn tell_members(&mut self) {
+        for node in 0..self.nodes.len() {
+            let at = self.now + self.lag(node, 70, 3_000);
+            self.queue.push(at, Event::Members { node });
+        }
     }
 
     fn back_up(&mut self, n: usize, span: Time) {
@@ -303,6 +328,8 @@ impl World {
         self.broker.away_until = 0;
         self.queue.push(now + 1, Event::Mended);
         self.queue.retain(|_, event| !matches!(event, Event::Restore { .. }));
+        self.members = self.nodes.iter().map(|node| node.id).collect();
+        self.tell_members();
         for n in 0..self.nodes.len() {
             self.nodes[n].calm(now);
             self.queue.push(now, Event::Resume { node: n });

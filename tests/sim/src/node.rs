@@ -140,17 +140,17 @@ impl Node {
     }
 
     /// A new life from the disk; it knows nothing of the world yet.
-    pub fn boot(&mut self, seed: u64) -> u64 {
+    pub fn boot(&mut self, seed: u64, members: &BTreeSet<NodeId>, now: Time) -> u64 {
         self.lives += 1;
         let life = self.lives;
         let nonce = u32::try_from(mix(&[seed, 4, self.number as u64, life]) >> 32).unwrap_or(0);
         let count = self.disk.next_count();
         let name = node_name(self.number).parse().expect("a name");
         let me = Identity { node: self.id, name, incarnation: Incarnation { count, nonce } };
-        let core = wire::core(me, self.tuning, &self.disk.now);
+        let core = wire::core(me, self.tuning, &self.disk.now, members.clone());
+        let vigil = Vigil::of(members.clone(), self.clock.at(now));
         let (inbox, supply) = (VecDeque::new(), BTreeMap::new());
-        self.process =
-            Some(Process { core, life, inbox, wakes_at: None, supply, met: None, vigil: Vigil::default() });
+        self.process = Some(Process { core, life, inbox, wakes_at: None, supply, met: None, vigil });
         life
     }
 
@@ -220,10 +220,11 @@ impl Node {
         let Some(process) = &mut self.process else { return Ok(taken) };
         match step.commit(|txn| self.disk.write(txn, now)) {
             Ok(committed) => {
-                taken.txn = Some(txn);
+                taken.txn = Some(txn.clone());
                 if burns(&mut self.fuse, &mut taken) {
                     return Ok(taken);
                 }
+                process.vigil.wrote(self.id, &txn, boot_time);
                 let effects = process.core.apply(committed);
                 if effects.iter().any(wire::is_sign_of_life) {
                     process.vigil.beat(self.id, process.core.standing(), boot_time);

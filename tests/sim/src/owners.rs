@@ -32,9 +32,17 @@ pub struct Vigil {
     enough_since: Option<Millis>,
     forgotten: BTreeSet<NodeId>,
     permitted: bool,
+    born: Millis,
+    /// When an heir was named.
+    offers: BTreeMap<ServiceId, Millis>,
 }
 
 impl Vigil {
+    /// A life that begins now.
+    pub fn of(members: BTreeSet<NodeId>, born: Millis) -> Self {
+        Self { members, born, ..Self::default() }
+    }
+
     /// What arrives at the node, whatever becomes of it.
     pub fn hear(&mut self, input: &Input, now: Millis) {
         match input {
@@ -58,7 +66,7 @@ impl Vigil {
         let lasts = |since: Option<Millis>, span| since.is_some_and(|since: Millis| now >= since.after(span));
         self.permitted = lasts(self.enough_since, dead_after)
             && lasts(self.awake_since, 2 * dead_after)
-            && !self.forgotten.contains(&me)
+            && !self.is_given_up(me)
             && standing.duty != Duty::Drain;
     }
 
@@ -72,8 +80,27 @@ impl Vigil {
         2 * hears > all || (2 * hears == all && self.has_session)
     }
 
+    /// What the node has written.
+    pub fn wrote(&mut self, me: NodeId, txn: &Txn, now: Millis) {
+        for (id, record) in &txn.records {
+            if record.stamp.owner == me && record.awaits_heir() {
+                self.offers.insert(*id, now);
+            }
+        }
+    }
+
     fn may_act_for(&self, gone: NodeId) -> bool {
-        self.permitted || self.forgotten.contains(&gone)
+        self.permitted || self.is_given_up(gone)
+    }
+
+    fn is_given_up(&self, node: NodeId) -> bool {
+        self.forgotten.contains(&node) || !self.members.contains(&node)
+    }
+
+    /// Whether the heir of a service has had its time, as far as this life knows.
+    fn has_lapsed(&self, service: ServiceId, now: Millis) -> bool {
+        let since = self.offers.get(&service).copied().unwrap_or(self.born);
+        now >= since.after(2 * Tuning::default().dead_after)
     }
 }
 
@@ -86,6 +113,21 @@ pub fn grounds(node: &Node, input: &Input, txn: &Txn) -> Grounds {
         read.or(held).cloned().map(|ground| (*id, ground))
     };
     txn.records.keys().filter_map(ground).collect()
+}
+
+/// An owner that named an heir writes nothing more in that epoch, and opens the next one only when the heir has had its
+/// time or was given up.
+pub fn waits_for_its_heir(node: &Node, txn: &Txn, grounds: &Grounds, now: Millis, names: &Names) -> Verdict {
+    let Some(process) = &node.process else { return Ok(()) };
+    for (id, record) in txn.records.iter().filter(|(_, it)| it.stamp.owner == node.id && !it.is_absent()) {
+        let before = grounds.get(id).filter(|it| it.stamp < record.stamp);
+        let before = before.filter(|it| it.stamp.owner == node.id && it.awaits_heir());
+        let Some((before, heir)) = before.and_then(|it| Some((it, it.heir?))) else { continue };
+        let is_next = before.stamp.epoch < record.stamp.epoch;
+        let may = process.vigil.has_lapsed(*id, now) || process.vigil.is_given_up(heir);
+        holds("who named an heir waits for it", is_next && may, || crate::story::record(record, names))?;
+    }
+    Ok(())
 }
 
 /// What a node decided because another one is silent.
@@ -101,9 +143,8 @@ pub fn acts_with_permission(node: &Node, txn: &Txn, grounds: &Grounds, names: &N
             continue;
         };
         let is_heir = before.awaits_heir() && before.heir == Some(node.id);
-        if record.stamp.owner == node.id && !is_heir {
-            let gone = before.heir.filter(|_| before.stamp.owner == node.id).unwrap_or(before.stamp.owner);
-            may(gone, &|| crate::story::record(record, names))?;
+        if record.stamp.owner == node.id && before.stamp.owner != node.id && !is_heir {
+            may(before.stamp.owner, &|| crate::story::record(record, names))?;
         }
     }
     for event in txn.journal.iter().filter(|event| event.kind == EventKind::NodeLost) {

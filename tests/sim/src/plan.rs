@@ -75,6 +75,11 @@ pub enum Happening {
         node: usize,
         about: usize,
     },
+    /// A node is no member of the cluster for a while.
+    Removes {
+        node: usize,
+        span: Time,
+    },
     /// A node's disk is backed up, and set back to that after a while.
     Restores {
         node: usize,
@@ -256,8 +261,20 @@ pub fn draw(seed: u64, nodes: usize) -> Scene {
         let kind = dice.weighted(&kinds);
         plan.push(Planned { at, what: happening(&mut dice, nodes, kind) });
     }
+    plan.extend(removals(seed, nodes, calm_at));
     plan.sort_by_key(|planned| planned.at);
     Scene { seed, nodes, calm_at, plan }
+}
+
+/// In one run of eight members are removed and taken back. Drawn apart: the rest of a run is the same without.
+fn removals(seed: u64, nodes: usize, calm_at: Time) -> Vec<Planned> {
+    let mut dice = Dice::new(mix(&[seed, 10]));
+    let times = if nodes > 1 && dice.below(8) == 0 { dice.between(1, 3) } else { 0 };
+    let removal = |_| {
+        let at = dice.below(calm_at);
+        Planned { at, what: Happening::Removes { node: node(&mut dice, nodes), span: span(&mut dice) } }
+    };
+    (0..times).map(removal).collect()
 }
 
 fn is_between(kind: Kind) -> bool {

@@ -19,14 +19,15 @@ use crate::plan::Wish;
 /// What one node sends another.
 pub use motey_core::peer::Letter;
 
-/// A core that knows what its disk holds.
-pub fn core(me: Identity, tuning: Tuning, disk: &Contents) -> Core {
+/// A core that knows what its disk holds, and who belongs to the cluster.
+pub fn core(me: Identity, tuning: Tuning, disk: &Contents, members: BTreeSet<NodeId>) -> Core {
     let stored = Stored {
         records: disk.records.values().map(|record| (**record).clone()).collect(),
         leases: disk.leases.clone(),
         dead: disk.dead.iter().cloned().collect(),
         kept: disk.kept.iter().map(|(id, revision)| (*id, (**revision).clone())).collect(),
         standing: disk.standing.clone(),
+        members,
     };
     Core::new(me, tuning, stored)
 }

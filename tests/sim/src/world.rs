@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use motey_core::Tuning;
-use motey_core::id::ServiceId;
+use motey_core::id::{NodeId, ServiceId};
 use motey_core::instance::Seen;
 use motey_core::step::{Call, Check, EngineErrorKind, EngineState, Input};
 
@@ -33,6 +33,8 @@ pub struct World {
     pub now: Time,
     pub queue: Queue<Event>,
     pub nodes: Vec<Node>,
+    /// Who belongs to the cluster: every node knows when it starts, and is told what changes.
+    pub members: BTreeSet<NodeId>,
     pub network: Network,
     pub people: People,
     pub watch: Watch,
@@ -136,6 +138,14 @@ pub enum Event {
     Duty {
         node: usize,
     },
+    /// A node is told who belongs to the cluster.
+    Members {
+        node: usize,
+    },
+    /// It does so again.
+    TakenBack {
+        node: usize,
+    },
     /// A disk is set back.
     Restore {
         node: usize,
@@ -153,10 +163,12 @@ pub enum Then {
 
 impl World {
     pub fn new(scene: Scene, listens: bool) -> Self {
-        let nodes = (0..scene.nodes).map(|n| Node::new(scene.seed, n, Tuning::default())).collect();
+        let nodes: Vec<Node> =
+            (0..scene.nodes).map(|n| Node::new(scene.seed, n, Tuning::default())).collect();
         let mut world = Self {
             now: 0,
             queue: Queue::default(),
+            members: nodes.iter().map(|node| node.id).collect(),
             nodes,
             network: Network::new(scene.seed),
             people: People::default(),
@@ -237,6 +249,11 @@ impl World {
                 Ok(())
             }
             Event::Duty { node } => self.back_on_duty(node),
+            Event::Members { node } => self.input(node, wire::members(self.members.clone())),
+            Event::TakenBack { node } => {
+                self.take_in(node);
+                Ok(())
+            }
             Event::Restore { node } => {
                 self.restore(node);
                 Ok(())
@@ -259,7 +276,7 @@ impl World {
         if self.nodes[n].process.is_some() || self.nodes[n].lost {
             return Ok(());
         }
-        let life = self.nodes[n].boot(self.scene.seed);
+        let life = self.nodes[n].boot(self.scene.seed, &self.members, self.now);
         self.tell(n, |_| format!("starts its life {life}"));
         self.offer(n);
         for engine in 0..self.nodes[n].engines.len() {
@@ -269,8 +286,6 @@ impl World {
             }
         }
         if self.nodes.len() > 1 {
-            let all = self.nodes.iter().map(|node| node.id).collect();
-            self.input(n, wire::members(all))?;
             self.meet();
         }
         self.input(n, Input::Tick)

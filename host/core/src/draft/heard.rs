@@ -125,7 +125,8 @@ impl<'a> Draft<'a> {
         })
     }
 
-    /// Whether an image may take, on that node, what is for one instance alone.
+    /// Whether an image may take, on that node, what is for one instance alone; a node that has told nothing may have
+    /// anything.
     pub fn may_take_alone(&self, node: NodeId, image: &ImageSpec) -> bool {
         fn names<'n>(need: &'n Need, found: &mut Vec<&'n str>) {
             match need {
@@ -137,6 +138,9 @@ impl<'a> Draft<'a> {
         let mut wanted = Vec::new();
         names(image.need.as_need(), &mut wanted);
         let peer = self.core.membership.peers.get(&node).and_then(|peer| peer.facts.as_ref());
+        if node != self.me() && peer.is_none() {
+            return !wanted.is_empty();
+        }
         let theirs = peer.into_iter().flat_map(|facts| &facts.capabilities);
         let own = self.core.capabilities().filter(|_| node == self.me());
         own.chain(theirs).any(|it| it.supply == Supply::Exclusive && wanted.contains(&it.id.name.as_str()))

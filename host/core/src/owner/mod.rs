@@ -42,6 +42,9 @@ const FIRST_EPOCH: u64 = 1;
 /// # Errors
 /// Why it is not done; the draft is to be thrown away then.
 pub(crate) fn answer(draft: &mut Draft<'_>, request: &Request) -> Result<Answer, Refusal> {
+    if request.is_about_a_service() {
+        may_change(draft)?;
+    }
     match request {
         Request::Deploy { id, name, spec, reject_unplaceable } => {
             deploy(draft, *id, name, spec, *reject_unplaceable)
@@ -56,6 +59,15 @@ pub(crate) fn answer(draft: &mut Draft<'_>, request: &Request) -> Result<Answer,
         Request::Forget { node, forgotten } => forget(draft, *node, *forgotten),
         Request::Offer { source, more } => offer::offer(draft, source, more),
         Request::Withdraw { source, less } => Ok(offer::withdraw(draft, source, less)),
+    }
+}
+
+/// Whether records may be changed here at all.
+fn may_change(draft: &Draft<'_>) -> Result<(), Refusal> {
+    match draft.outlook() {
+        outlook if outlook.disputed => Err(Refusal::Twin(draft.called(draft.me()))),
+        outlook if outlook.removed => Err(Refusal::Removed(draft.called(draft.me()))),
+        _ => Ok(()),
     }
 }
 

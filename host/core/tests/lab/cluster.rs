@@ -46,7 +46,15 @@ impl Cluster {
 
     fn introduce(&mut self) {
         let all: BTreeSet<NodeId> = self.labs.iter().map(Lab::me).collect();
-        self.labs.iter_mut().for_each(|lab| lab.input(&Input::Members(all.clone())));
+        self.tell_members(&all);
+    }
+
+    /// Every node hears now who belongs to the cluster, or when it starts.
+    pub fn tell_members(&mut self, all: &BTreeSet<NodeId>) {
+        for lab in &mut self.labs {
+            lab.disk.members.clone_from(all);
+            lab.input(&Input::Members(all.clone()));
+        }
     }
 
     /// Lets so many milliseconds pass on all nodes, with all that happens meanwhile.
@@ -90,7 +98,6 @@ impl Cluster {
 
     pub fn boot(&mut self, node: NodeId) {
         self.lab(node).restart();
-        self.introduce();
     }
 
     /// How many nodes run an instance of a service.
@@ -370,6 +377,9 @@ fn two_nodes_with_one_id_say_so_and_decide_nothing() {
     cluster.lab(node(1)).exits(id, "web-0", 1);
     cluster.pass(6_000);
     assert!(cluster.lab(node(1)).said(id).contains("fog-1 has a twin with the same id"));
+    let refused = cluster.lab(node(1)).ask(Request::Stop(id));
+    let called = cluster.lab(node(1)).core.called(node(1));
+    assert_eq!(refused, Some(Answer::Refused(Refusal::Twin(called))));
     cluster.pass(3 * LONG);
     assert_eq!(cluster.running(id), [1, 0, 0]);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use motey_core::capability::{CapId, Capability, Lease};
-use motey_core::id::ServiceId;
+use motey_core::id::{NodeId, ServiceId};
 use motey_core::record::{Fence, Incarnation, InstanceKey, Revision, ServiceRecord};
 use motey_core::step::{Event, EventKind, Txn};
 use motey_core::{Standing, Stored};
@@ -18,6 +18,8 @@ pub struct Disk {
     pub incarnation: Option<Incarnation>,
     pub offers: BTreeMap<String, Vec<Capability>>,
     pub journal: Vec<Event>,
+    /// Whom the node is told to belong to when it starts.
+    pub members: BTreeSet<NodeId>,
     /// Every fence that was ever assigned.
     pub fences: BTreeSet<Fence>,
     pub writes: usize,
@@ -71,6 +73,7 @@ impl Disk {
             dead: self.dead.iter().cloned().collect(),
             kept: kept.collect(),
             standing: self.standing.clone(),
+            members: self.members.clone(),
         }
     }
 

@@ -52,10 +52,7 @@ fn what_stops_starts_again_when_it_is_back() {
     assert_eq!(lab.live(id), live);
     lab.rest();
     assert_eq!((lab.live(id).len(), lab.state(id)), (0, State::Instantiating));
-    assert_eq!(
-        lab.said(id),
-        "capability.lost: nothing offers the capability dongle; it is stopped until that is back"
-    );
+    assert_eq!(lab.said(id), "capability.lost: dongle is gone; it is stopped until that is back");
     assert!(lab.disk.leases.is_empty(), "nothing of it is held meanwhile");
     lab.offer([dongle()]);
     lab.settle();
@@ -63,6 +60,23 @@ fn what_stops_starts_again_when_it_is_back() {
     lab.rest();
     lab.check_rest();
     assert_eq!(lab.said(id), "");
+}
+
+#[test]
+fn what_stops_takes_another_one_that_is_free() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    let unit = |unit: &str| {
+        let mut dongle = dongle();
+        dongle.id.unit = unit.into();
+        dongle
+    };
+    lab.offer([unit("a"), unit("b")]);
+    lab.ask(deploy(id, [on_loss(OnLoss::Stop)]));
+    lab.rest();
+    lab.offer([unit("b")]);
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.state(id), lab.said(id)), (State::Running, String::new()));
 }
 
 #[test]

@@ -21,5 +21,6 @@ mod life;
 mod loss;
 mod names;
 mod offers;
+mod outlook;
 mod random;
 mod volumes;

@@ -225,6 +225,8 @@ fn refused(refusal: &Refusal) -> (StatusCode, &'static str, &'static str) {
         Refusal::Unknown(_) => (StatusCode::NOT_FOUND, "unknown-service", "No such service"),
         Refusal::Elsewhere(..) => (StatusCode::CONFLICT, "elsewhere", "Another node owns it"),
         Refusal::HandedOver(..) => (StatusCode::SERVICE_UNAVAILABLE, "handed-over", "It changes its owner"),
+        Refusal::Twin(_) => (StatusCode::CONFLICT, "twin", "Two nodes have this id"),
+        Refusal::Removed(_) => (StatusCode::CONFLICT, "removed", "The node is no member any more"),
         Refusal::Heard(_) => (StatusCode::CONFLICT, "heard", "The node lives"),
         Refusal::NoSuchNode(_) => (StatusCode::NOT_FOUND, "unknown-node", "No such node"),
         Refusal::Deleted(_) => (StatusCode::GONE, "deleted", "The service was deleted"),
@@ -350,6 +352,8 @@ mod tests {
         for (refusal, status, name, owner, again) in [
             (Refusal::Elsewhere(service, called()), 409, "elsewhere", Some(other), false),
             (Refusal::HandedOver(service, called()), 503, "handed-over", Some(other), true),
+            (Refusal::Twin(called()), 409, "twin", None, false),
+            (Refusal::Removed(called()), 409, "removed", None, false),
             (Refusal::Heard(called()), 409, "heard", None, false),
             (Refusal::NoSuchNode(called()), 404, "unknown-node", None, false),
         ] {

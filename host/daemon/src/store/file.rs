@@ -100,6 +100,7 @@ pub(super) fn load(connection: &Connection, path: &Path) -> Result<Stored, Store
         dead: all(connection, path, "SELECT body FROM dead ORDER BY rowid")?,
         kept: kept(connection, path)?,
         standing: standing.unwrap_or_default(),
+        ..Stored::default()
     })
 }
 

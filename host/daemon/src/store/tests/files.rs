@@ -141,7 +141,7 @@ fn a_file_of_the_first_schema_is_read_and_goes_on_in_the_newest() {
 
     let (mut store, loaded) = open(&path);
     assert_eq!(loaded.incarnation.count, 9);
-    let Stored { records, leases, dead, kept, standing } = loaded.stored;
+    let Stored { records, leases, dead, kept, standing, .. } = loaded.stored;
     assert_eq!((leases.len(), dead.len(), kept.len(), standing), (0, 0, 0, Standing::default()));
     let [record] = &records[..] else { panic!("{records:?}") };
     assert_eq!(record.revision.since, [record.revision.order]);

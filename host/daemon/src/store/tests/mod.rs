@@ -205,7 +205,7 @@ impl Memory {
 
 impl From<Loaded> for Memory {
     fn from(loaded: Loaded) -> Self {
-        let Stored { records, leases, dead, kept, standing } = loaded.stored;
+        let Stored { records, leases, dead, kept, standing, .. } = loaded.stored;
         let mut memory = Self {
             records: records.into_iter().map(|record| (record.id, Arc::new(record))).collect(),
             dead: dead.into_iter().collect(),
