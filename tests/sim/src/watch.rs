@@ -300,11 +300,11 @@ fn runs(record: &ServiceRecord, key: &InstanceKey, node: &Node) -> bool {
         })
 }
 
-/// Whether an instance failed as many checks in a row as make it unhealthy.
+/// Whether an instance failed as many checks in a row as make it unhealthy; one that is not there fails them all.
 fn fails_its_checks(node: &Node, key: &InstanceKey) -> bool {
     let body = node.engines.iter().find_map(|engine| engine.bodies.get(key));
     let fails = |body: &Body| body.image.health.as_ref().is_some_and(|it| body.failures >= it.retries);
-    body.is_some_and(fails)
+    body.is_none_or(fails)
 }
 
 /// Whether it is to stay down though its slot is assigned.

@@ -161,6 +161,6 @@ impl Hall {
     pub fn says_it_waits_for(&self, node: usize, service: usize) -> bool {
         let status = self.status(self.owner(service), service);
         let said = status.reason.map(|reason| reason.text).unwrap_or_default();
-        status.state != State::Running && said.contains(&node_id(self.seed, node).to_string())
+        status.state != State::Running && said.contains(node_name(node))
     }
 }
