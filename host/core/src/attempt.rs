@@ -304,7 +304,7 @@ impl<'a> Attempt<'_, 'a> {
     // Wish::Halt
 
     fn halt(&mut self, run: &mut Run) {
-        self.note_failed_stop(run);
+        self.note_failed(run);
         if !self.may_act(run) {
             return;
         }
@@ -334,7 +334,7 @@ impl<'a> Attempt<'_, 'a> {
             self.gone();
             return false;
         }
-        self.note_failed_stop(run);
+        self.note_failed(run);
         if !self.may_act(run) {
             return true;
         }
@@ -354,12 +354,11 @@ impl<'a> Attempt<'_, 'a> {
     // Wish::Leave
 
     fn leave(&mut self, run: &mut Run) -> bool {
-        if run.look && self.engine_answers().is_ok() {
-            run.look = false;
-            self.call(run, Verb::Inspect, EngineOp::Inspect);
+        self.note_failed(run);
+        if !self.may_act(run) {
             return true;
         }
-        let stays = self.instance().is_some() || self.engine_answers().is_err();
+        let stays = self.instance().is_some();
         if !stays {
             self.gone();
         }
@@ -382,8 +381,8 @@ impl<'a> Attempt<'_, 'a> {
         self.call(run, Verb::Stop, EngineOp::Stop { signal, grace });
     }
 
-    /// What has to stop is tried for ever: there is nothing else to be done about it.
-    fn note_failed_stop(&mut self, run: &mut Run) {
+    /// What has to stop, or is asked after, is tried for ever: there is nothing else to be done about it.
+    fn note_failed(&mut self, run: &mut Run) {
         let Some((verb, error)) = run.failed.take() else { return };
         run.look = true;
         if error.kind == EngineErrorKind::NotFound {

@@ -204,7 +204,7 @@ fn update(draft: &mut Draft<'_>, id: ServiceId, spec: &Arc<Spec>) -> Result<Answ
     let had_failed = record.has_failed();
     let order = next_order(draft, &record);
     let next = record.revision.followed_by(spec, order);
-    let before = std::mem::replace(&mut record.revision, next);
+    let before = turn_to(&mut record, next);
     record.previous.get_or_insert_with(|| Arc::new(before));
     draft.tell(id, None, EventKind::Updated, format!("revision {}", order.number));
     revise(draft, record, had_failed);
@@ -219,6 +219,16 @@ fn next_order(draft: &Draft<'_>, record: &ServiceRecord) -> RevisionOrder {
         owner: draft.me(),
         writer: draft.incarnation(),
     }
+}
+
+/// Gives a record another revision. What has ended is over as long as it is wanted, and made of the same.
+fn turn_to(record: &mut ServiceRecord, next: Revision) -> Revision {
+    let before = std::mem::replace(&mut record.revision, next);
+    let wanted: BTreeSet<SlotId> = record.wanted_slots().collect();
+    let ServiceRecord { revision, ended, .. } = record;
+    let is_same = |slot: &SlotId| revision.since(&slot.image) == before.since(&slot.image);
+    ended.retain(|slot, _| wanted.contains(slot) && is_same(slot));
+    before
 }
 
 /// Publishes a record whose revision is a new one: slots that are no longer wanted go, those of changed images get new
@@ -276,13 +286,13 @@ fn revert(draft: &mut Draft<'_>, record: &mut ServiceRecord, previous: &Revision
     let scaled = record.revision.scaled.iter().filter(|(image, _)| previous.spec.image(image).is_some());
     // what was scaled since was acknowledged
     back.scaled.extend(scaled.map(|(image, count)| (image.clone(), *count)));
-    record.revision = back;
+    turn_to(record, back);
     record.previous = None;
-    let wanted: BTreeSet<SlotId> = record.wanted_slots().collect();
-    for slot in slots_of(record).iter().filter(|slot| !wanted.contains(slot)) {
-        dismiss(record, slot);
+    for slot in slots_of(record) {
+        if !record.wants(&slot) {
+            dismiss(record, &slot);
+        }
     }
-    record.ended.retain(|slot, _| wanted.contains(slot));
     let text = format!("revision {failed} is taken back as revision {}: {why}", order.number);
     draft.tell(record.id, None, EventKind::Reverted, text);
     reissue_outdated(draft, record);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::hearing::REFUSAL_LASTS;
 use super::market::{Market, Placing};
 use super::placing::{confirms, place};
-use super::{conclude, dismiss, homes, owned, prove_revision, publish, reissue_outdated, slots_of};
+use super::{conclude, dismiss, homes, owned, prove_revision, publish, reissue_outdated, slots_of, turn_to};
 use crate::draft::Draft;
 use crate::group::{Bounds, bounds, is_bound, is_kept, units};
 use crate::id::{NodeId, ServiceId};
@@ -37,7 +37,7 @@ pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
     slots.extend(draft.heard_slots(service));
     mind(draft, &mut record, slots);
     homes::abandon(draft, &mut record);
-    record.dismissed.retain(|dismissed| !draft.outlook().is_forgotten(dismissed.node));
+    drop_lost(draft, &mut record);
     prove(draft, &mut record);
     prove_revision(draft, &mut record);
     fill_line(draft, &mut record);
@@ -46,6 +46,13 @@ pub(crate) fn tend_whole(draft: &mut Draft<'_>, service: ServiceId) {
         place(draft, &mut record);
         publish(draft, record, Durability::Power);
     }
+}
+
+/// What is dismissed on a forgotten node is not waited for, unless that speaks: then it would be dismissed again.
+fn drop_lost(draft: &Draft<'_>, record: &mut ServiceRecord) {
+    let outlook = draft.outlook();
+    let is_lost = |node: NodeId| outlook.is_forgotten(node) && !outlook.heard.contains(&node);
+    record.dismissed.retain(|dismissed| !is_lost(dismissed.node));
 }
 
 /// Takes in an acknowledged revision that is newer than the record's: at its owner it becomes the record's, anywhere
@@ -74,9 +81,7 @@ fn catch_up(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         let text =
             format!("revision {} was acknowledged by another owner and is taken over", kept.order.number);
         draft.tell(record.id, None, EventKind::Updated, text);
-        record.revision = Revision::clone(&kept);
-        let wanted: BTreeSet<SlotId> = record.wanted_slots().collect();
-        record.ended.retain(|slot, _| wanted.contains(slot));
+        turn_to(record, Revision::clone(&kept));
         reissue_outdated(draft, record);
     }
 }

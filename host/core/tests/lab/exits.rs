@@ -7,7 +7,7 @@ use motey_core::record::Ended;
 use motey_core::spec::{ImageSpec, Ready, Restart, Run};
 use motey_core::step::{EventKind, Input, Request};
 
-use crate::blueprint::{capability, deploy, image, image_key, restarts, service, taking, times, with};
+use crate::blueprint::{capability, deploy, image, image_key, restarts, service, spec, taking, times, with};
 use crate::engine::{Mishap, Verb, exited};
 use crate::node::Lab;
 use motey_core::capability::Supply;
@@ -340,4 +340,23 @@ fn what_was_made_again_is_not_gone_when_its_end_is_told_late() {
     lab.rest();
     lab.check_rest();
     assert_eq!((lab.state(id), lab.engine().asked(Verb::Create)), (State::Terminated, 1));
+}
+
+/// It may have lost its node since, so that no attempt of it is replaced.
+#[test]
+fn what_gave_up_is_tried_again_when_its_image_is_another_one() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    lab.ask(deploy(id, [restarts(Restart::Never, image("web"))]));
+    lab.rest();
+    lab.exits(id, "web-0", 3);
+    lab.rest();
+    assert_eq!(lab.state(id), State::Error);
+    lab.disk.records.get_mut(&id).expect("a record").slots.clear();
+    lab.engine().instances.clear();
+    lab.restart();
+    let other = ImageSpec { image: "/bin/other".into(), ..restarts(Restart::Never, image("web")) };
+    lab.ask(Request::Update { id, spec: spec([other]) });
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.state(id), lab.record(id).revision.order.number), (State::Running, 2));
 }
