@@ -10,7 +10,7 @@ use crate::id::NodeId;
 use crate::instance::Report;
 use crate::mail;
 use crate::mutant::{self, Mutant};
-use crate::record::{Ended, InstanceKey, ServiceRecord, SlotId};
+use crate::record::{Ended, Fence, InstanceKey, ServiceRecord, SlotId};
 use crate::step::{Durability, EventKind};
 
 /// How long a node that refused a slot is not asked again, in milliseconds.
@@ -73,7 +73,7 @@ fn hear_of(draft: &mut Draft<'_>, from: NodeId, before: &Arc<ServiceRecord>, rep
     let mut durability = hear_ends(draft, from, &mut record, report);
     for key in report.gone.iter().filter(|key| key.service == before.id) {
         record.dismissed.retain(|d| (d.node, &d.slot, d.fence) != (from, &key.slot, key.fence));
-        if names(&record, from, key) {
+        if names(draft, &record, from, key) {
             tending::fall_back(draft, &mut record, &key.slot);
         }
         tending::drop_former(&mut record, from, key);
@@ -126,7 +126,7 @@ fn has_sequel(record: &ServiceRecord) -> bool {
 fn hear_ends(draft: &mut Draft<'_>, from: NodeId, record: &mut ServiceRecord, report: &Report) -> Durability {
     let mut durability = Durability::Process;
     for (key, reasons) in &report.refused {
-        if names(record, from, key) {
+        if names(draft, record, from, key) {
             tending::fall_back(draft, record, &key.slot);
             homes::leave(record, key.fence);
             draft.mark_refused(key, from, draft.now.after(REFUSAL_LASTS));
@@ -136,7 +136,7 @@ fn hear_ends(draft: &mut Draft<'_>, from: NodeId, record: &mut ServiceRecord, re
         }
     }
     for (key, ended) in &report.ended {
-        if names(record, from, key) && record.ended.get(&key.slot) != Some(ended) {
+        if names(draft, record, from, key) && record.ended.get(&key.slot) != Some(ended) {
             hear_end(draft, record, key, ended);
             durability = Durability::Power;
         }
@@ -160,8 +160,9 @@ fn hear_end(draft: &mut Draft<'_>, record: &mut ServiceRecord, key: &InstanceKey
     }
 }
 
-fn names(record: &ServiceRecord, node: NodeId, key: &InstanceKey) -> bool {
+fn names(draft: &Draft<'_>, record: &ServiceRecord, node: NodeId, key: &InstanceKey) -> bool {
     let assigned = record.slots.get(&key.slot).filter(|_| key.service == record.id);
-    let by_slot = mutant::is(Mutant::ReportBySlot);
-    assigned.is_some_and(|assigned| assigned.node == node && (assigned.fence == key.fence || by_slot))
+    // of an attempt of this very step nothing can be told yet, even by that
+    let by_slot = |fence: Fence| mutant::is(Mutant::ReportBySlot) && fence.n <= draft.core.fences;
+    assigned.is_some_and(|it| it.node == node && (it.fence == key.fence || by_slot(it.fence)))
 }
