@@ -124,10 +124,9 @@ impl ImageSpec {
         }
     }
 
-    /// Whether instances of one are instances of the other: all is the same but how many there are, and what becomes of
-    /// one that lost what it needs.
+    /// Whether instances of one are instances of the other: all is the same but how many there are.
     pub fn makes_the_same(&self, other: &Self) -> bool {
-        *self == Self { replicas: self.replicas, on_loss: self.on_loss, ..other.clone() }
+        *self == Self { replicas: self.replicas, ..other.clone() }
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use motey_core::capability::{Capability, Supply};
 use motey_core::project::State;
 use motey_core::spec::{ImageSpec, OnLoss, Replicas};
+use motey_core::step::Request;
 
-use crate::blueprint::{capability, deploy, image, node, service, with};
+use crate::blueprint::{capability, deploy, image, node, service, spec, with};
 use crate::cluster::{Cluster, LONG};
 use crate::node::Lab;
 
@@ -182,4 +183,18 @@ fn a_slot_of_every_node_is_given_up_where_its_capability_goes() {
     cluster.lab(node(2)).offer([capability("licence", Supply::Shared)]);
     cluster.pass(LONG);
     assert_eq!(cluster.running(id), [1, 1, 1]);
+}
+
+#[test]
+fn what_was_stopped_is_not_kept_by_another_revision() {
+    let (mut lab, id) = (running(OnLoss::Stop), service(1));
+    lab.offer([]);
+    lab.rest();
+    lab.ask(Request::Update { id, spec: spec([on_loss(OnLoss::Keep)]) });
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.live(id).len(), lab.state(id)), (0, State::Initial));
+    lab.offer([dongle()]);
+    lab.rest();
+    assert_eq!((lab.state(id), lab.disk.leases.len()), (State::Running, 1));
 }
