@@ -35,7 +35,7 @@ fn one_that_fails_and_is_removed_has_a_short_story() {
         "exited with code 3, 7 times in ",
         "assigned to process on under-test\n",
         "that 1 of app run\n",
-        &format!("exit.code: `motey service logs {name}` shows what it wrote before it ended. "),
+        &format!("exit.code: `motey service logs {name}` shows what it wrote. "),
         &format!("Then `motey service start {name}` tries again\n"),
     ] {
         assert!(why.contains(part), "it says {part:?}:\n{why}");
