@@ -406,7 +406,9 @@ impl<'a> Attempt<'_, 'a> {
         }
         if let Some(wait) = run.wait {
             let is_over = wait.until <= self.draft.now;
-            if !is_over && wait.seen == self.seen() {
+            // who only waits to be told asks at once when what was told is doubtful
+            let asks_now = wait.look && run.look;
+            if !is_over && wait.seen == self.seen() && !asks_now {
                 return false;
             }
             run.wait = None;
