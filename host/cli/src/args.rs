@@ -49,7 +49,8 @@ Example, a node of its own for trying things out, with the plugins of a build:
 const APPLY_HELP: &str = "\
 Where a service of that name is there already, it is updated: its changed images are replaced, the others are left
 alone. Waits until every image is RUNNING, and an update has shown that it stays so; tells on standard error what each
-is doing. Exit code 1: the update was taken back. Ctrl-C stops waiting (exit code 130), the service goes on. Applying the same file again changes nothing.
+is doing. Exit code 1: the update was taken back. Ctrl-C stops waiting (exit code 130), the service goes on. Applying
+the same file again changes nothing.
 
 Examples:
   motey apply -f quality.yaml

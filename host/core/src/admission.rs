@@ -42,10 +42,11 @@ pub(crate) fn lacks(draft: &Draft<'_>, key: &InstanceKey, image: &ImageSpec) -> 
     if let Some((of, _)) = leases.iter().find(|(of, _)| is_gone(of)) {
         return Some(format!("{of} is gone"));
     }
-    let held_by_untold = leases.iter().any(|(of, _)| !known.contains_key(&of.source));
+    if leases.iter().any(|(of, _)| !known.contains_key(&of.source)) {
+        return None;
+    }
     let capabilities = draft.core.offered();
     let nothing = Taken::new();
     let offer = Offer { capabilities: &capabilities, held: &nothing, credit: &nothing };
-    let host = Host { called: draft.called(draft.me()), holder: &|_| None };
-    if held_by_untold { None } else { missing(&image.need, &offer, &host) }
+    missing(&image.need, &offer, || Host { called: draft.called(draft.me()), holder: &|_| None })
 }

@@ -238,7 +238,7 @@ impl<'a> Attempt<'_, 'a> {
     /// It ended by itself, or for its health: start it again after a while, or call it the end.
     fn after_end(&mut self, run: &mut Run, reason: Reason, success: bool) {
         let (since, healthy_since) = (run.running_since.take(), run.pulse.end());
-        let worked_since = if self.health().is_some() { healthy_since } else { since };
+        let worked_since = if self.is_checked() { healthy_since } else { since };
         if self.draft.core.tuning.was_stable(worked_since, self.draft.now) {
             run.attempts = 0;
         }

@@ -355,14 +355,8 @@ impl<'a> Draft<'a> {
     pub fn check(&mut self, engine: &EngineName, key: &InstanceKey, health: &Health) -> CheckId {
         self.calls += 1;
         let id = CheckId(self.calls);
-        let Health { probe, timeout, .. } = health.clone();
-        self.effects.push(Effect::Check(Check {
-            id,
-            engine: engine.clone(),
-            key: key.clone(),
-            probe,
-            timeout,
-        }));
+        let (engine, key, probe) = (engine.clone(), key.clone(), health.probe.clone());
+        self.effects.push(Effect::Check(Check { id, engine, key, probe, timeout: health.timeout }));
         id
     }
 

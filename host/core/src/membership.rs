@@ -63,7 +63,7 @@ pub(crate) struct Peer {
     pub behind: bool,
     /// When it was last asked for that because of a gap.
     pub asked: Option<Millis>,
-    /// It let an offer lapse: until then it is offered no other service.
+    /// It was waited for as an heir in vain: until then it is none of another service.
     pub passed_over: Option<Millis>,
 }
 

@@ -74,7 +74,7 @@ mutants! {
     /// Who hears too few acts for silent nodes all the same.
     ActUnpermitted = "act-unpermitted",
     /// An owner does not wait for the heir that it named.
-    RecallOffer = "recall-offer",
+    RecallHeir = "recall-heir",
     /// An owner whose heir does not come names another one in the same epoch.
     SecondHeir = "second-heir",
     /// What moves is stopped at once, and its successor does not know of it.

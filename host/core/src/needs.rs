@@ -58,9 +58,13 @@ pub(crate) fn satisfy(needs: &Needs, offer: &Offer<'_>, host: &Host<'_>) -> Resu
 }
 
 /// What of the needs a node does not have at all, in use or not, in words.
-pub(crate) fn missing(needs: &Needs, offer: &Offer<'_>, host: &Host<'_>) -> Option<String> {
+pub(crate) fn missing<'h>(
+    needs: &Needs,
+    offer: &Offer<'_>,
+    host: impl FnOnce() -> Host<'h>,
+) -> Option<String> {
     let is_there = exists(needs.goals(), offer);
-    (!is_there).then(|| explain::unmet(&[needs.goals()], offer, host).join("; "))
+    (!is_there).then(|| explain::unmet(&[needs.goals()], offer, &host()).join("; "))
 }
 
 /// Every requirement that is not met, in words. At least one: to be asked only where [`Search::fits`] found that it

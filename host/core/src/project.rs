@@ -212,9 +212,11 @@ impl<'a> View<'a> {
     fn why_it_stays(&self, slot: &SlotId, assigned: &Assignment) -> Option<Reason> {
         let leaves = self.draft.outlook().draining.contains(&assigned.node);
         let kept = leaves && is_kept(&self.record.revision.spec, &slot.image);
-        let node = self.draft.called(assigned.node);
-        let text = format!("its volume data is on {node}, which is drained: it stays there");
-        kept.then(|| Reason::new(Code::WaitingNode, text))
+        kept.then(|| {
+            let node = self.draft.called(assigned.node);
+            let text = format!("its volume data is on {node}, which is drained: it stays there");
+            Reason::new(Code::WaitingNode, text)
+        })
     }
 
     fn why_nowhere(&mut self, image: &Arc<ImageSpec>) -> Option<Reason> {

@@ -67,7 +67,7 @@ pub struct Core {
     pub(crate) membership: Membership,
     pub(crate) given: BTreeMap<NodeId, Taken>,
     /// Since when an heir is waited for, as far as this life knows.
-    pub(crate) offered: BTreeMap<ServiceId, Millis>,
+    pub(crate) awaited: BTreeMap<ServiceId, Millis>,
 
     // derived from the above
     pub(crate) held: Taken,
@@ -147,7 +147,7 @@ impl Core {
             holds: BTreeMap::new(),
             membership: Membership::default(),
             given: BTreeMap::new(),
-            offered: BTreeMap::new(),
+            awaited: BTreeMap::new(),
             directory: Directory::default(),
             held: Taken::new(),
             waiting: BTreeSet::new(),
@@ -389,7 +389,7 @@ impl Core {
                 Arc::make_mut(&mut self.standing).forgotten.merge(&words, &self.membership.members);
                 self.unwritten = Some(now);
             }
-            Mark::Offered(service, now) => drop(self.offered.insert(service, now)),
+            Mark::Awaited(service, now) => drop(self.awaited.insert(service, now)),
             Mark::Fences(n) => self.fences = n,
             Mark::Calls(n) => self.calls = n,
             Mark::Age(age) => self.age = age,
@@ -471,7 +471,7 @@ impl Core {
             self.lacking.retain(|key| key.service != record.id);
         }
         if record.stamp.owner != self.me.node || !record.awaits_heir() {
-            self.offered.remove(&record.id);
+            self.awaited.remove(&record.id);
         }
         if record.is_absent() {
             self.dead.remove_all(record.id);

@@ -420,7 +420,7 @@ pub(crate) enum Mark {
     /// What was heard about forgotten nodes, and when.
     Words(Forgotten, Millis),
     /// An heir is waited for since then.
-    Offered(ServiceId, Millis),
+    Awaited(ServiceId, Millis),
     /// Numbers up to this are used in fences.
     Fences(u64),
     /// Ids up to this are used by calls and checks.

@@ -17,11 +17,11 @@ use crate::step::{Durability, EventKind};
 /// How many nodes keep a record, the owner among them.
 pub(crate) const HOLDERS: usize = 3;
 
-/// An offer stands for so many times `dead_after`.
-const OFFER_LASTS: u64 = 2;
+/// An heir is waited for so many times `dead_after`.
+const HEIR_AWAITED: u64 = 2;
 
-/// Whoever let one lapse is passed over for so many times `dead_after`.
-const LAPSE_LASTS: u64 = 4;
+/// One that did not come is passed over for so many times `dead_after`.
+const PASSED_OVER: u64 = 4;
 
 /// Opens the next epoch of a service, hands it on, or leaves it as it is.
 pub(crate) fn consider(draft: &mut Draft<'_>, service: ServiceId) {
@@ -93,9 +93,9 @@ fn open_epoch(draft: &mut Draft<'_>, before: &ServiceRecord, why: &str) {
     tend_whole(draft, before.id);
 }
 
-/// An owner on its way out asks another node to open the next epoch, and writes nothing more in its own. An offer is not
-/// taken back: when its heir is forgotten, or has not taken it up in time, the owner opens the next epoch itself. Should
-/// the heir take it up after all, there are two of that epoch, and the greater stamp decides.
+/// An owner on its way out asks another node to open the next epoch, and writes nothing more in its own. That is not
+/// taken back: when its heir is forgotten, or has not come in time, the owner opens the next epoch itself. Should the heir
+/// come after all, there are two of that epoch, and the greater stamp decides.
 fn hand_over(draft: &mut Draft<'_>, record: &ServiceRecord) {
     let outlook = draft.outlook();
     match record.heir {
@@ -110,15 +110,15 @@ fn hand_over(draft: &mut Draft<'_>, record: &ServiceRecord) {
 /// know since when it waits.
 fn await_heir(draft: &mut Draft<'_>, record: &ServiceRecord, heir: NodeId) {
     let (now, dead_after) = (draft.now, draft.core.tuning.dead_after);
-    let lasts = OFFER_LASTS * dead_after;
-    let Some(since) = draft.offered_since(record.id) else {
-        return draft.mark_offered(record.id, now.after(lasts));
+    let span = HEIR_AWAITED * dead_after;
+    let Some(since) = draft.awaited_since(record.id) else {
+        return draft.mark_awaited(record.id, now.after(span));
     };
-    if now < since.after(lasts) && !mutant::is(Mutant::RecallOffer) {
+    if now < since.after(span) && !mutant::is(Mutant::RecallHeir) {
         return;
     }
     if let Some(peer) = draft.peer(heir) {
-        peer.passed_over = Some(now.after(LAPSE_LASTS * dead_after));
+        peer.passed_over = Some(now.after(PASSED_OVER * dead_after));
     }
     if mutant::is(Mutant::SecondHeir) {
         return name_heir(draft, record);
@@ -144,7 +144,7 @@ fn name_heir(draft: &mut Draft<'_>, record: &ServiceRecord) {
     let mut record = record.clone();
     record.heir = Some(heir);
     draft.tell(record.id, None, EventKind::HandedOver, format!("handed over to {}", draft.called(heir)));
-    draft.mark_offered(record.id, draft.now.after(OFFER_LASTS * draft.core.tuning.dead_after));
+    draft.mark_awaited(record.id, draft.now.after(HEIR_AWAITED * draft.core.tuning.dead_after));
     publish(draft, record, Durability::Power);
 }
 

@@ -3,7 +3,7 @@
 //! Everything that can fail fails before a port is open. Ready means: the store is open, the loop works, both doors
 //! are open; plugins come in after that.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, RwLock};
@@ -13,7 +13,7 @@ use std::time::Duration;
 use motey_core::capability::{CapId, Capability, Scalar, Supply};
 use motey_core::id::{EngineName, NodeName};
 use motey_core::step::Input;
-use motey_core::{Core, Stored, Tuning};
+use motey_core::{Core, Tuning};
 use motey_plugin_host::{Places, PluginManager, State, Trust};
 use motey_plugin_ops::{Category, HostInfo};
 use tokio::net::{TcpListener, UnixListener};
@@ -169,9 +169,8 @@ fn core(config: &Config, node: motey_core::id::NodeId, name: &NodeName, loaded: 
     let delay = u64::try_from(config.node.restart_delay.0.as_millis()).unwrap_or(u64::MAX);
     let tuning =
         Tuning { restart_attempts: config.node.restart_attempts, restart_delay: delay, ..Tuning::default() };
-    // a node of this version stands alone
-    let members = BTreeSet::new();
-    Core::new(me, tuning, Stored { members, ..loaded.stored })
+    // it is given no members: a node of this version stands alone
+    Core::new(me, tuning, loaded.stored)
 }
 
 fn plugin_manager(config: &Config, identity: &Identity, link: &Arc<Link>) -> Result<PluginManager, RunError> {

@@ -34,7 +34,7 @@ pub struct Vigil {
     permitted: bool,
     born: Millis,
     /// When an heir was named.
-    offers: BTreeMap<ServiceId, Millis>,
+    awaited: BTreeMap<ServiceId, Millis>,
 }
 
 impl Vigil {
@@ -84,7 +84,7 @@ impl Vigil {
     pub fn wrote(&mut self, me: NodeId, txn: &Txn, now: Millis) {
         for (id, record) in &txn.records {
             if record.stamp.owner == me && record.awaits_heir() {
-                self.offers.insert(*id, now);
+                self.awaited.insert(*id, now);
             }
         }
     }
@@ -99,7 +99,7 @@ impl Vigil {
 
     /// Whether the heir of a service has had its time, as far as this life knows.
     fn has_lapsed(&self, service: ServiceId, now: Millis) -> bool {
-        let since = self.offers.get(&service).copied().unwrap_or(self.born);
+        let since = self.awaited.get(&service).copied().unwrap_or(self.born);
         now >= since.after(2 * Tuning::default().dead_after)
     }
 }

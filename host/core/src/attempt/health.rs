@@ -20,11 +20,16 @@ impl Attempt<'_, '_> {
         self.image().and_then(|image| image.health.clone())
     }
 
+    /// Whether it has one.
+    pub(super) fn is_checked(&self) -> bool {
+        self.image().is_some_and(|image| image.health.is_some())
+    }
+
     /// Whether it does its work: by its checks, or, where there are none, since it has been running for a while.
     pub(super) fn is_healthy(&self, run: &Run) -> bool {
-        match self.health() {
-            Some(_) => run.pulse.healthy_since.is_some(),
-            None => self.draft.core.tuning.is_healthy(run.running_since, self.draft.now),
+        match self.is_checked() {
+            true => run.pulse.healthy_since.is_some(),
+            false => self.draft.core.tuning.is_healthy(run.running_since, self.draft.now),
         }
     }
 

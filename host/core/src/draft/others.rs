@@ -96,7 +96,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Who let an offer lapse lately, and until when it is offered no other.
+    /// Whom an owner waited for in vain lately, and until when it is no heir of another service.
     pub fn passed_over(&self) -> BTreeMap<NodeId, Millis> {
         let peers = self.peers();
         let passed_over = peers.iter().filter_map(|(node, peer)| Some((*node, peer.passed_over?)));
@@ -104,13 +104,13 @@ impl<'a> Draft<'a> {
     }
 
     /// From now on an heir is waited for, and no longer than until then.
-    pub fn mark_offered(&mut self, service: ServiceId, until: Millis) {
-        self.marks.push(Mark::Offered(service, self.now));
+    pub fn mark_awaited(&mut self, service: ServiceId, until: Millis) {
+        self.marks.push(Mark::Awaited(service, self.now));
         self.wake(service, until);
     }
 
     /// Since when an heir is waited for.
-    pub fn offered_since(&self, service: ServiceId) -> Option<Millis> {
-        self.core.offered.get(&service).copied()
+    pub fn awaited_since(&self, service: ServiceId) -> Option<Millis> {
+        self.core.awaited.get(&service).copied()
     }
 }

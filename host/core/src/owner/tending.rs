@@ -256,10 +256,8 @@ fn leaves_node(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId, assigne
 /// One slot of a service at a time. The successor first; what must not run twice stops first, and only when there is
 /// another node for it. What has its data there stays.
 fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, assigned: Assignment) {
-    let leaves = format!("leaves {}", draft.called(assigned.node));
     if let Place::On(_) = slot.place {
-        draft.tell(record.id, Some(slot), EventKind::Moved, leaves);
-        return dismiss(record, slot);
+        return stop_first(draft, record, slot, assigned.node);
     }
     let moves = record.slots.values().any(|assigned| assigned.from.is_some());
     if moves || record.unassigned().next().is_some() || is_kept(&record.revision.spec, &slot.image) {
@@ -280,8 +278,7 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
         return;
     }
     if assigned.pinned || pinned {
-        draft.tell(record.id, Some(slot), EventKind::Moved, leaves);
-        return dismiss(record, slot);
+        return stop_first(draft, record, slot, assigned.node);
     }
     let text = format!("from {} to {}", draft.called(assigned.node), draft.called(choice.node));
     draft.tell(record.id, Some(slot), EventKind::Moved, text);
@@ -299,6 +296,13 @@ fn move_off(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, as
         from: Some(Box::new(former)).filter(|_| !mutant::is(Mutant::DropFrom)),
     };
     record.slots.insert(slot.clone(), successor);
+}
+
+/// The slot leaves its node, and is placed again when that has said that nothing of it is left.
+fn stop_first(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId, node: NodeId) {
+    let text = format!("leaves {}", draft.called(node));
+    draft.tell(record.id, Some(slot), EventKind::Moved, text);
+    dismiss(record, slot);
 }
 
 /// What belongs together moves together, and stops first: it is placed again as a whole. It stays where no other node has

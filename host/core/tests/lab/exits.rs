@@ -360,3 +360,33 @@ fn what_gave_up_is_tried_again_when_its_image_is_another_one() {
     lab.check_rest();
     assert_eq!((lab.state(id), lab.record(id).revision.order.number), (State::Running, 2));
 }
+
+/// The answer to a start showed its end already; the event of that end comes after the next start, and may be about it.
+#[test]
+fn an_end_that_is_told_late_is_asked_after_at_once() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    lab.ask(deploy(id, [image("web")]));
+    lab.one_call();
+    answers(&mut lab, exited(3));
+    // no further: the next call is not to be done yet
+    lab.now = lab.now.after(1_000);
+    lab.tick();
+    answers(&mut lab, Seen::Starting);
+    assert!(lab.calls.is_empty(), "it waits to be told");
+    let key = lab.engine().instances.keys().next().cloned().expect("an instance");
+    lab.becomes(&key, exited(3));
+    assert_eq!(lab.calls.len(), 1);
+    lab.rest();
+    lab.check_rest();
+    assert_eq!(lab.state(id), State::Running);
+}
+
+/// The engine does the oldest call, and shows that in its answer.
+fn answers(lab: &mut Lab, seen: Seen) {
+    let call = lab.calls.pop_front().expect("a call under way");
+    let now = lab.now;
+    lab.engine().execute(&call, now).expect("it is done");
+    lab.engine().show(&call.target.key, seen);
+    let shown = lab.engine().instances.get(&call.target.key).cloned();
+    lab.input(&Input::Answered { call: call.id, key: call.target.key, result: Ok(shown) });
+}
