@@ -31,7 +31,7 @@ const fn missing(name: &'static str, cannot: Cannot) -> (Level, Word) {
 }
 
 const LIMITS: Cannot = "limit what an instance uses (`limits` will)";
-const NETWORK: Cannot = "configure an instance's network (`ports` and `uses` will)";
+const NETWORK: Cannot = "configure an instance's network (`uses` will)";
 const RIGHTS: Cannot = "change an instance's rights and isolation";
 const TERMINAL: Cannot = "attach a terminal or an input to an instance";
 

@@ -29,6 +29,9 @@ pub(crate) const CHECK_RETRIES: RangeInclusive<u64> = 1..=100;
 /// Milliseconds in which failures do not count.
 pub(crate) const CHECK_START: RangeInclusive<u64> = 0..=3_600_000;
 
+/// Ports that one image publishes.
+pub(crate) const MAX_PORTS: usize = 128;
+
 /// Bytes of a path that is asked for by HTTP.
 pub(crate) const MAX_PATH: usize = 1024;
 

@@ -11,7 +11,7 @@ use crate::path::quoted;
 use crate::read::At;
 use crate::report::Report;
 use crate::schema::Level;
-use crate::units;
+use crate::{ports, units};
 
 pub(crate) fn read(at: &At<'_>, report: &mut Report<'_>) -> Option<Health> {
     let fields = Fields::of(at.clone(), Level::Health, report)?;
@@ -34,7 +34,7 @@ pub(crate) fn read(at: &At<'_>, report: &mut Report<'_>) -> Option<Health> {
 
 fn probe(at: &At<'_>, fields: &Fields<'_>, report: &mut Report<'_>) -> Option<Probe> {
     match (fields.get("tcp"), fields.get("http")) {
-        (Some(tcp), None) => port(tcp, report).map(|port| Probe::Tcp { port }),
+        (Some(tcp), None) => ports::number(tcp, report).map(|port| Probe::Tcp { port }),
         (None, Some(http)) => self::http(http, report),
         (Some(_), Some(http)) => {
             let message = "an instance is checked in one way: keep `tcp` or `http`";
@@ -52,18 +52,9 @@ fn probe(at: &At<'_>, fields: &Fields<'_>, report: &mut Report<'_>) -> Option<Pr
 
 fn http(at: &At<'_>, report: &mut Report<'_>) -> Option<Probe> {
     let fields = Fields::of(at.clone(), Level::Http, report)?;
-    let port = fields.required("port", report).and_then(|at| port(at, report));
+    let port = fields.required("port", report).and_then(|at| ports::number(at, report));
     let path = fields.get("path").map_or(Some("/".to_owned()), |at| path(at, report));
     Some(Probe::Http { port: port?, path: path? })
-}
-
-fn port(at: &At<'_>, report: &mut Report<'_>) -> Option<u16> {
-    let number = report.whole(at)?;
-    let port = u16::try_from(number).ok().filter(|port| *port > 0);
-    if port.is_none() {
-        report.refuse(Kind::Value, at, format!("{number} is not a port: write 1 to {}", u16::MAX));
-    }
-    port
 }
 
 /// What can stand in the first line of a request as it is.

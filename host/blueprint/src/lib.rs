@@ -28,6 +28,7 @@ mod offer;
 mod order;
 mod parameters;
 mod path;
+mod ports;
 mod position;
 mod property;
 mod read;

@@ -13,7 +13,7 @@ use crate::read::At;
 use crate::report::Report;
 use crate::schema::Level;
 use crate::tree::{Entry, Items, Value};
-use crate::{mounts, shell, units};
+use crate::{mounts, ports, shell, units};
 
 /// Signals that can ask a program to stop. A VAL with the feature `stop_signal` can send every one of them.
 ///
@@ -40,6 +40,7 @@ pub(crate) fn read(at: &At<'_>, report: &mut Report<'_>) -> Option<Parameters> {
     let signal = fields.get("stop_signal").map(|at| signal(at, report));
     let grace = fields.get("stop_grace").map_or(Some(StopRule::default().grace), |at| grace(at, report));
     let mounts = fields.get("volumes").map_or(Some(Vec::new()), |at| mounts::read(at, report));
+    let ports = fields.get("ports").map_or(Some(Vec::new()), |at| ports::read(at, report));
     let container_name = fields.get("name").and_then(|at| report.text(at));
     let stop = StopRule { signal: signal.flatten(), grace: grace? };
     let params = Params {
@@ -48,6 +49,7 @@ pub(crate) fn read(at: &At<'_>, report: &mut Report<'_>) -> Option<Parameters> {
         working_dir: working_dir.flatten(),
         stop,
         mounts: mounts?,
+        ports: ports?.into(),
     };
     Some(Parameters { params, container_name })
 }

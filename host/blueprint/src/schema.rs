@@ -17,6 +17,8 @@ pub(crate) enum Level {
     Parameters,
     /// How one volume is mounted.
     Mount,
+    /// How one port is published.
+    Port,
     Capability,
     /// What a property of a capability must be.
     Test,
@@ -71,6 +73,7 @@ impl Level {
             Self::Http => HTTP,
             Self::Parameters => PARAMETERS,
             Self::Mount => MOUNT,
+            Self::Port => PORT,
             Self::Capability => CAPABILITY,
             Self::Test => TEST,
             Self::Offer => OFFER,
@@ -92,6 +95,7 @@ impl Level {
             Self::Http => "under `http`",
             Self::Parameters => "under `parameters`",
             Self::Mount => "under a volume",
+            Self::Port => "under a port",
             Self::Capability => "in an entry of `capabilities`",
             Self::Test => "in a comparison",
             Self::Offer => "in an entry",
@@ -146,7 +150,7 @@ const PARAMETERS: &[Word] = &[
     now("stop_signal"),
     now("stop_grace"),
     now("volumes"),
-    later("ports", Shape::ListOrMap, "publish ports"),
+    now("ports"),
     later("devices", Shape::ListOrMap, "hand devices to an instance"),
     later("files", Shape::Map, "bring files into an instance"),
     later("limits", Shape::Map, "limit what an instance uses"),
@@ -165,6 +169,8 @@ const PARAMETERS: &[Word] = &[
 
 /// docker-py's words.
 const MOUNT: &[Word] = &[now("bind"), now("mode")];
+
+const PORT: &[Word] = &[now("container"), now("host"), now("protocol")];
 
 /// Every other key of an entry names a property, when a comparison stands under it.
 const CAPABILITY: &[Word] = &[

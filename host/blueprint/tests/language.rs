@@ -3,10 +3,9 @@
 use motey_blueprint::{Blueprint, parse};
 use motey_core::id::ImageKey;
 use motey_core::spec::{
-    Comparison, Format, ImageSpec, Literal, Mount, MountSource, Need, Neighbours, OnLoss, OnNodeLoss, Params,
-    Ready, Replicas, Requirement, Restart, Run, StopRule, Take, Test,
+    Comparison, Format, Health, ImageSpec, Literal, Mount, MountSource, Need, Neighbours, OnLoss, OnNodeLoss,
+    Params, Port, Probe, Protocol, Ready, Replicas, Requirement, Restart, Run, StopRule, Take, Test,
 };
-use motey_core::spec::{Health, Probe};
 
 fn yaml(text: &str) -> Blueprint {
     parse(Format::Yaml, text.as_bytes()).unwrap_or_else(|refused| panic!("{refused}"))
@@ -381,4 +380,33 @@ images:
     let mounts = [data, bind];
     assert!(spec.images.iter().all(|image| image.params.mounts == mounts), "{:?}", spec.images);
     assert_eq!(spec.on_node_loss, OnNodeLoss::Wait);
+}
+
+#[test]
+fn ports_are_written_long_or_short() {
+    let port = |name: &str, host, container, protocol| Port {
+        name: name.parse().expect("a name"),
+        container,
+        host,
+        protocol,
+    };
+    let ports = |written: &str| -> Vec<Port> {
+        let image = image(&format!("    parameters: {{ ports: {written} }}"));
+        image.params.ports.iter().cloned().collect()
+    };
+    let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
+    let named = [port("http", 8080, 80, tcp), port("dns", 5353, 53, udp)];
+    let long = "{ http: { container: 80, host: 8080 }, dns: { container: 53, host: 5353, protocol: udp } }";
+    for written in [long, r#"{ http: "8080:80", dns: "5353:53/udp" }"#] {
+        assert_eq!(ports(written), named, "{written}");
+    }
+    let unnamed = [port("80", 8080, 80, tcp), port("80-udp", 8080, 80, udp), port("22", 22, 22, tcp)];
+    for written in [r#"["8080:80", 8080:80/udp, 22]"#, r#"{ 80/tcp: 8080, 80/udp: 8080, "22": "22" }"#] {
+        assert_eq!(ports(written), unnamed, "{written}");
+    }
+    assert_eq!(ports("{ ssh: 22 }"), [port("ssh", 22, 22, tcp)]);
+    assert_eq!(ports("[]"), []);
+    let text = r#"{"service_name": "x", "images": [{"name": "a", "parameters": {"ports": [22, "23:24"]}}]}"#;
+    let hosts: Vec<u16> = json(text).spec.images[0].params.ports.iter().map(|port| port.host).collect();
+    assert_eq!(hosts, [22, 23]);
 }

@@ -1,6 +1,8 @@
 //! Whether this node really runs what it is given: the last word, spoken in the commit that takes the leases. And whether
 //! it still has what the image needs that it runs.
 
+use std::borrow::Cow;
+
 use crate::capability::{CapId, Lease};
 use crate::draft::Draft;
 use crate::mutant::{self, Mutant};
@@ -20,11 +22,13 @@ pub(crate) fn admit(
 ) -> Result<Vec<Lease>, Vec<Reason>> {
     let capabilities = draft.core.offered();
     let credit = draft.held_by_slot(key.service, &key.slot);
-    let nothing = Taken::new();
-    let held = if mutant::is(Mutant::GrantTwice) { &nothing } else { draft.held() };
-    let offer = Offer { capabilities: &capabilities, held, credit: &credit };
+    let mut held = Cow::Borrowed(draft.held());
+    if mutant::is(Mutant::GrantTwice) || mutant::is(Mutant::SharePort) {
+        held.to_mut().retain(|of, _| mutant::is(Mutant::SharePort) && !is_implied(of));
+    }
+    let offer = Offer { capabilities: &capabilities, held: &held, credit: &credit };
     let host = Host { called: draft.called(draft.me()), holder: &|of| draft.holder(of) };
-    let taken = satisfy(&image.need, &offer, &host)?;
+    let taken = satisfy(&image.goals(), &offer, &host)?;
     let lease = |(of, amount)| Lease { of, amount, holder: key.clone() };
     Ok(taken.into_iter().map(lease).collect())
 }

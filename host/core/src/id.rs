@@ -142,6 +142,11 @@ name!(
     |text| slug(text, 64, b"-_.")
 );
 name!(
+    /// Names one port inside its image.
+    PortName, "port name", "1 to 40 of a-z, 0-9 and -",
+    |text| slug(text, 40, b"-")
+);
+name!(
     /// A volume of a service.
     VolumeName, "volume name", "1 to 64 of a-z, A-Z, 0-9, -, _ and ., the first a letter or digit",
     |text| {

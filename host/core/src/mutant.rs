@@ -33,6 +33,8 @@ mutants! {
     LoseDropped = "lose-dropped",
     /// Admission does not look at what is held.
     GrantTwice = "grant-twice",
+    /// Admission does not look at the ports that are held.
+    SharePort = "share-port",
     /// Leases are given back when the stop is ordered, not when the end is seen.
     FreeEarly = "free-early",
     /// Leases are not given back.

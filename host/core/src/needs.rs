@@ -44,17 +44,13 @@ pub(crate) struct Host<'a> {
     pub holder: &'a dyn Fn(&CapId) -> Option<&'a Holder>,
 }
 
-/// What satisfying `needs` would take from `offer`, which is `host`'s.
+/// What satisfying all goals of all lists would take from `offer`, which is `host`'s.
 ///
 /// # Errors
 /// Every requirement that is not met, in words.
-pub(crate) fn satisfy(needs: &Needs, offer: &Offer<'_>, host: &Host<'_>) -> Result<Taken, Vec<Reason>> {
+pub(crate) fn satisfy(lists: &[&[Goal]], offer: &Offer<'_>, host: &Host<'_>) -> Result<Taken, Vec<Reason>> {
     let mut search = Search::default();
-    if search.fits(&[needs.goals()], offer) {
-        Ok(search.taken())
-    } else {
-        Err(unmet(&[needs.goals()], offer, host))
-    }
+    if search.fits(lists, offer) { Ok(search.taken()) } else { Err(unmet(lists, offer, host)) }
 }
 
 /// What of the needs a node does not have at all, in use or not, in words.
@@ -64,17 +60,21 @@ pub(crate) fn missing<'h>(
     host: impl FnOnce() -> Host<'h>,
 ) -> Option<String> {
     let is_there = exists(needs.goals(), offer);
-    (!is_there).then(|| explain::unmet(&[needs.goals()], offer, &host()).join("; "))
+    (!is_there).then(|| {
+        let reasons = explain::unmet(&[needs.goals()], offer, &host());
+        reasons.into_iter().map(|reason| reason.text).collect::<Vec<_>>().join("; ")
+    })
 }
 
 /// Every requirement that is not met, in words. At least one: to be asked only where [`Search::fits`] found that it
 /// does not.
 pub(crate) fn unmet(lists: &[&[Goal]], offer: &Offer<'_>, host: &Host<'_>) -> Vec<Reason> {
-    let mut texts = explain::unmet(lists, offer, host);
-    if texts.is_empty() {
-        texts.push(format!("{} has each of what is needed, but not all of it at once", host.called));
+    let mut reasons = explain::unmet(lists, offer, host);
+    if reasons.is_empty() {
+        let text = format!("{} has each of what is needed, but not all of it at once", host.called);
+        reasons.push(Reason::new(Code::WaitingCapability, text));
     }
-    texts.into_iter().map(|text| Reason::new(Code::WaitingCapability, text)).collect()
+    reasons
 }
 
 pub(crate) fn amount_in(taken: &Taken, id: &CapId) -> u64 {

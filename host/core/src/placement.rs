@@ -31,7 +31,7 @@ pub(crate) fn examine(
     host: &Host<'_>,
 ) -> Result<Choice, Vec<Reason>> {
     let offer = Offer { capabilities: &facts.capabilities, held: &facts.held, credit };
-    let lists: Vec<_> = images.iter().map(|image| image.need.goals()).collect();
+    let lists: Vec<_> = images.iter().flat_map(|image| image.goals()).collect();
     let mut reasons = Vec::new();
     let mut engines = Vec::new();
     for image in images {

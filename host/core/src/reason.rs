@@ -32,6 +32,8 @@ macro_rules! codes {
 codes! {
     /// No node offers, or has left, a capability that is needed.
     WaitingCapability = "waiting.capability",
+    /// On every node that would do, another instance has the port.
+    WaitingPort = "waiting.port",
     /// No node has an engine that can run the image.
     WaitingEngine = "waiting.engine",
     /// Its node no longer has what it needs.

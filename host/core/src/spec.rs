@@ -4,15 +4,18 @@
 
 mod health;
 mod need;
+mod port;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::id::{EngineName, ImageKey, VolumeName};
+use crate::needs::Goal;
 
 pub use crate::needs::Needs;
 pub use health::{Health, Probe};
 pub use need::{Comparison, Literal, Need, Prop, Requirement, Take, Test};
+pub use port::{Port, Ports, Protocol};
 
 /// One version of what a service is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +127,11 @@ impl ImageSpec {
         }
     }
 
+    /// All that a node must satisfy: what is asked for, and the ports.
+    pub(crate) fn goals(&self) -> [&[Goal]; 2] {
+        [self.need.goals(), self.params.ports.goals()]
+    }
+
     /// Whether instances of one are instances of the other: all is the same but how many there are.
     pub fn makes_the_same(&self, other: &Self) -> bool {
         *self == Self { replicas: self.replicas, ..other.clone() }
@@ -203,6 +211,8 @@ pub struct Params {
     pub stop: StopRule,
     /// What of its node's file systems it sees; no two in the same place.
     pub mounts: Vec<Mount>,
+    /// What of it is reached through its node.
+    pub ports: Ports,
 }
 
 /// A directory or file of the node inside an instance.
@@ -258,6 +268,7 @@ impl Params {
     /// The features an engine must have to honour every key that is set.
     pub fn features(&self) -> impl Iterator<Item = Feature> {
         let volumes = self.mounts.iter().filter(|mount| mount.volume().is_some()).count();
+        let mapped = self.ports.iter().filter(|port| port.host != port.container).count();
         [
             (!self.command.is_empty(), "command"),
             (!self.environment.is_empty(), "environment"),
@@ -265,6 +276,8 @@ impl Params {
             (self.stop.signal.is_some(), "stop_signal"),
             (volumes > 0, "volumes"),
             (volumes < self.mounts.len(), "binds"),
+            (self.ports.iter().next().is_some(), "ports"),
+            (mapped > 0, "ports.map"),
         ]
         .into_iter()
         .filter_map(|(used, name)| used.then_some(Feature(name)))

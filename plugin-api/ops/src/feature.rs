@@ -13,6 +13,10 @@ pub const STOP_SIGNAL: &str = "stop_signal";
 pub const VOLUMES: &str = "volumes";
 /// Any other path of the node inside an instance.
 pub const BINDS: &str = "binds";
+/// An instance is reached through its node, under the number that it listens to itself.
+pub const PORTS: &str = "ports";
+/// It is reached under any other number, too.
+pub const PORTS_MAP: &str = "ports.map";
 /// [`LOGS`](crate::op::LOGS) works.
 pub const LOGS: &str = "logs";
 /// [`STATS`](crate::op::STATS) works.

@@ -28,6 +28,8 @@ pub struct CreateRequest {
     pub stop_grace_ms: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<Mount>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Port>,
 }
 
 /// A directory or file of the node inside an instance.
@@ -40,6 +42,27 @@ pub struct Mount {
     pub target: String,
     #[serde(default)]
     pub read_only: bool,
+}
+
+/// A port of an instance, and where its node opens it. While the instance lives no other one of the node's, on whatever
+/// engine, has that number for that protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    /// Where the instance listens.
+    pub container: u16,
+    /// On every address of the node.
+    pub host: u16,
+    #[serde(default)]
+    pub protocol: Protocol,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    #[default]
+    Tcp,
+    Udp,
 }
 
 /// Names one instance: the request of start, destroy, inspect and stats.

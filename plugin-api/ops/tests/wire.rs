@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use motey_plugin_ops::{
     Capability, Category, Code, CreateBody, CreateRequest, Error, Exit, Instance, InstanceState, LogLevel,
-    Manifest, Scalar, Supply,
+    Manifest, Port, Protocol, Scalar, Supply,
 };
 use serde_json::json;
 
@@ -54,6 +54,17 @@ fn requests_refuse_what_they_do_not_know() {
     request["limits"] = json!({"memory": 1});
     let refused = serde_json::from_value::<CreateRequest>(request).unwrap_err().to_string();
     assert!(refused.contains("limits"), "{refused}");
+}
+
+#[test]
+fn a_port_is_tcp_s_unless_it_says_otherwise() {
+    let text = json!({"name": "a", "labels": {}, "image": "sleep", "stop_grace_ms": 1000, "ports":
+        [{"container": 80, "host": 8080}, {"container": 53, "host": 53, "protocol": "udp"}]});
+    let request: CreateRequest = serde_json::from_value(text).unwrap();
+    let port = |container, host, protocol| Port { container, host, protocol };
+    assert_eq!(request.ports, [port(80, 8080, Protocol::Tcp), port(53, 53, Protocol::Udp)]);
+    let written = serde_json::to_value(&request).unwrap();
+    assert_eq!(written["ports"][1], json!({"container": 53, "host": 53, "protocol": "udp"}));
 }
 
 #[test]

@@ -58,7 +58,8 @@ pub use val::Val;
 pub use motey_plugin_ops::{self as ops, feature, op};
 pub use motey_plugin_ops::{
     Capability, Code, CreateRequest, Error, Exit, Fingerprint, HostInfo, Instance, InstanceRef,
-    InstanceState, Labels, ListAnswer, LogsRequest, Mount, Scalar, Stats, StopRequest, Supply,
+    InstanceState, Labels, ListAnswer, LogsRequest, Mount, Port, Protocol, Scalar, Stats, StopRequest,
+    Supply,
 };
 pub use {log, serde_json};
 

@@ -32,7 +32,7 @@ use motey_plugin_api::{
 use crate::{config::Config, engine::Engine, instances::subject_of, script::Op};
 
 /// What core knows of: a mock has it all, because it does none of it.
-const FEATURES: [&str; 8] = [
+const FEATURES: [&str; 10] = [
     feature::COMMAND,
     feature::ENVIRONMENT,
     feature::WORKING_DIR,
@@ -41,6 +41,8 @@ const FEATURES: [&str; 8] = [
     feature::STATS,
     feature::VOLUMES,
     feature::BINDS,
+    feature::PORTS,
+    feature::PORTS_MAP,
 ];
 
 pub struct Mock {
@@ -128,5 +130,7 @@ motey_plugin_api::plugin! {
         feature::STATS,
         feature::VOLUMES,
         feature::BINDS,
+        feature::PORTS,
+        feature::PORTS_MAP,
     ],
 }

@@ -51,6 +51,7 @@ fn request(name: &str, image: &str) -> CreateRequest {
         stop_signal: None,
         stop_grace_ms: 1_000,
         mounts: vec![],
+        ports: vec![],
     }
 }
 

@@ -206,11 +206,12 @@ impl Engine {
     }
 }
 
-pub(crate) const FEATURES: [&str; 6] = [
+pub(crate) const FEATURES: [&str; 7] = [
     feature::COMMAND,
     feature::ENVIRONMENT,
     feature::WORKING_DIR,
     feature::STOP_SIGNAL,
+    feature::PORTS,
     feature::LOGS,
     feature::STATS,
 ];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use motey_plugin_api::{CreateRequest, Error, Exit, Instance, InstanceState};
+use motey_plugin_api::{CreateRequest, Error, Exit, Instance, InstanceState, Port};
 use motey_process_shim::report::Kind;
 use motey_process_shim::state;
 use rustix::io::Errno;
@@ -63,6 +63,7 @@ pub fn description(
         stop_signal,
         stop_grace_ms,
         mounts,
+        ports,
     } = request;
     if let Some(mount) = mounts.first() {
         return Err(Error::unsupported(format!(
@@ -70,6 +71,13 @@ pub fn description(
             mount.target
         ))
         .hint("run it on an engine with the feature `volumes`"));
+    }
+    if let Some(port) = ports.iter().find(|port| port.host != port.container) {
+        let Port { container, host, .. } = port;
+        return Err(Error::unsupported(format!(
+            "a process has the ports of its node: what listens to {container} cannot be reached under {host}"
+        ))
+        .hint("give it the same number on both sides, or run it on an engine with the feature `ports.map`"));
     }
     check_texts("image", std::iter::once(&image))?;
     check_texts("command", command.iter())?;
@@ -273,6 +281,18 @@ mod tests {
             assert_eq!(error.code, motey_plugin_api::Code::Invalid);
             assert!(error.hint.is_some(), "no hint: {error}");
         }
+    }
+
+    #[test]
+    fn a_process_has_the_ports_of_its_node() {
+        let at = |container, host| CreateRequest {
+            ports: vec![Port { container, host, protocol: Default::default() }],
+            ..request()
+        };
+        assert!(describe(at(80, 80)).is_ok());
+        let refused = describe(at(80, 8080)).expect_err("another number");
+        assert_eq!(refused.code, motey_plugin_api::Code::Unsupported);
+        assert!(refused.message.contains("what listens to 80 cannot be reached under 8080"), "{refused}");
     }
 
     #[test]

@@ -87,6 +87,7 @@ motey_plugin_api::plugin! {
         motey_plugin_api::feature::ENVIRONMENT,
         motey_plugin_api::feature::WORKING_DIR,
         motey_plugin_api::feature::STOP_SIGNAL,
+        motey_plugin_api::feature::PORTS,
         motey_plugin_api::feature::LOGS,
         motey_plugin_api::feature::STATS,
     ],

@@ -224,7 +224,7 @@ fn the_engine_is_well_here() {
     let node = Node::new();
     let fingerprint = node.engine.fingerprint();
     assert!(fingerprint.healthy, "{fingerprint:?}");
-    assert_eq!(fingerprint.features.len(), 6);
+    assert_eq!(fingerprint.features.len(), 7);
     let sick = Node::with(|root| root.join(unique("no-motey")), Settings::default());
     assert!(!sick.engine.fingerprint().healthy);
 }

@@ -1,13 +1,14 @@
 //! What is deployed, what nodes offer, and what all of it is called.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use motey_core::capability::{CapId, Capability, Supply};
-use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName};
+use motey_core::id::{EngineName, ImageKey, NodeId, PortName, ServiceId, ServiceName};
 use motey_core::record::{Fence, InstanceKey, SlotId};
 use motey_core::spec::{
-    Format, Health, ImageSpec, Need, OnLoss, OnNodeLoss, Probe, Ready, Replicas, Requirement, Restart, Run,
-    Source, Spec, Take,
+    Format, Health, ImageSpec, Need, OnLoss, OnNodeLoss, Port, Probe, Protocol, Ready, Replicas, Requirement,
+    Restart, Run, Source, Spec, Take,
 };
 use uuid::Uuid;
 
@@ -111,16 +112,19 @@ fn images(kind: u8) -> Vec<ImageSpec> {
         0 => vec![image("web")],
         1 => vec![times(3, taking(30, image("web")))],
         2 => vec![with_dongle(image("web")), restarts(Restart::Never, image("job"))],
-        3 => vec![times(2, restarts(Restart::OnFailure, image("web"))), taking(50, image("db"))],
+        3 => vec![
+            publishing(81, times(2, restarts(Restart::OnFailure, image("web")))),
+            taking(50, publishing(80, image("db"))),
+        ],
         4 => vec![restarts(Restart::Never, taking(40, with_dongle(image("web"))))],
         5 => vec![with_dongle(image("web"))],
-        6 => vec![on(PODMAN, taking(20, image("web")))],
-        7 => vec![times(5, image("web")), image("db")],
+        6 => vec![on(PODMAN, taking(20, publishing(80, image("web"))))],
+        7 => vec![times(5, image("web")), publishing(80, image("db"))],
         8 => vec![times(2, with_dongle(image("web")))],
-        9 => vec![image("web"), everywhere(image("probe"))],
+        9 => vec![image("web"), everywhere(publishing(81, image("probe")))],
         10 => vec![everywhere(taking(30, image("probe"))), times(2, image("web"))],
         11 => vec![image("web"), ImageSpec { run: Run::Job, ..image("job") }],
-        12 => vec![after("db", Ready::Started, image("web")), image("db")],
+        12 => vec![after("db", Ready::Started, publishing(80, image("web"))), image("db")],
         13 => vec![on_loss(OnLoss::Stop, with_dongle(image("web"))), image("db")],
         14 => vec![times(2, on_loss(OnLoss::Move, with_dongle(taking(20, image("web")))))],
         15 => vec![on_loss(OnLoss::Stop, taking(50, image("web"))), everywhere(with_dongle(image("probe")))],
@@ -173,21 +177,38 @@ fn with_dongle(image: ImageSpec) -> ImageSpec {
     needing("dongle", Take::One, image)
 }
 
+/// It listens, under the same number, on its node.
+fn publishing(number: u16, mut image: ImageSpec) -> ImageSpec {
+    let name = PortName::new("http").expect("a port name");
+    image.params.ports = vec![Port { name, container: number, host: number, protocol: Protocol::Tcp }].into();
+    image
+}
+
 fn needing(name: &str, take: Take, image: ImageSpec) -> ImageSpec {
     let has = Need::Has(Requirement { take, ..Requirement::named(name) });
     ImageSpec { need: Need::All(vec![image.need.into(), has]).into(), ..image }
 }
 
-/// What an image asks of its node; the blueprints here ask for all of it.
-pub fn requirements(image: &ImageSpec) -> Vec<&Requirement> {
-    fn walk(need: &Need) -> Vec<&Requirement> {
+/// What an image asks of its node, its ports too; the blueprints here ask for all of it.
+pub fn requirements(image: &ImageSpec) -> Vec<Cow<'_, Requirement>> {
+    fn walk(need: &Need) -> Vec<Cow<'_, Requirement>> {
         match need {
             Need::All(all) => all.iter().flat_map(walk).collect(),
-            Need::Has(requirement) => vec![requirement],
+            Need::Has(requirement) => vec![Cow::Borrowed(requirement)],
             Need::Any(_) | Need::Not(_) => Vec::new(),
         }
     }
-    walk(image.need.as_need())
+    let ports = image.params.ports.iter().map(|port| Cow::Owned(Requirement::named(&port_name(port.host))));
+    walk(image.need.as_need()).into_iter().chain(ports).collect()
+}
+
+/// What every node has and none tells of.
+pub fn ports() -> [Capability; 2] {
+    [80, 81].map(|number| offered("node", &port_name(number), "", "port", Supply::Exclusive))
+}
+
+fn port_name(number: u16) -> String {
+    format!("port/{number}/tcp")
 }
 
 /// How much there is of a capability.

@@ -103,7 +103,9 @@ pub struct Engine {
 
 /// The features that every engine here has.
 fn features() -> BTreeSet<String> {
-    ["command", "environment", "working_dir", "stop_signal", "volumes", "binds"].map(String::from).into()
+    ["command", "environment", "working_dir", "stop_signal", "volumes", "binds", "ports"]
+        .map(String::from)
+        .into()
 }
 
 impl Engine {

@@ -13,7 +13,7 @@ use motey_core::step::{AskId, Effect, Input, Txn};
 use motey_core::{Core, Identity, Tuning};
 
 use crate::blueprint::{
-    PODMAN, PROCESS, dongle, engine_name, memory, node_id, node_name, requirements, supply,
+    PODMAN, PROCESS, dongle, engine_name, memory, node_id, node_name, ports, requirements, supply,
 };
 use crate::clock::Clock;
 use crate::dice::{Dice, mix};
@@ -38,6 +38,7 @@ pub struct Node {
     pub disk: Disk,
     pub engines: Vec<Engine>,
     pub devices: Vec<Device>,
+    ports: [Capability; 2],
     /// `None`: it is dead.
     pub process: Option<Process>,
     pub fuse: Option<Fuse>,
@@ -128,6 +129,7 @@ impl Node {
             disk: Disk::default(),
             engines,
             devices: offered.into_iter().map(device).collect(),
+            ports: ports(),
             process: None,
             fuse: None,
             paused_until: 0,
@@ -149,7 +151,8 @@ impl Node {
         let me = Identity { node: self.id, name, incarnation: Incarnation { count, nonce } };
         let core = wire::core(me, self.tuning, &self.disk.now, members.clone());
         let vigil = Vigil::of(members.clone(), self.clock.at(now));
-        let (inbox, supply) = (VecDeque::new(), BTreeMap::new());
+        let inbox = VecDeque::new();
+        let supply = self.ports.iter().map(|port| (port.id.clone(), supply(port))).collect();
         self.process = Some(Process { core, life, inbox, wakes_at: None, supply, met: None, vigil });
         life
     }
@@ -162,12 +165,18 @@ impl Node {
         self.clock.at(now)
     }
 
-    /// What it offers at that moment.
+    /// What it has at that moment.
     pub fn offers(&self, now: Time) -> impl Iterator<Item = &Capability> {
-        self.devices.iter().filter_map(move |device| {
+        let devices = self.devices.iter().filter_map(move |device| {
             let away = now < device.away_until;
             if away { device.instead.as_ref() } else { Some(&device.capability) }
-        })
+        });
+        devices.chain(&self.ports)
+    }
+
+    /// What it has while nothing is away.
+    pub fn has(&self) -> impl Iterator<Item = &Capability> {
+        self.devices.iter().map(|device| &device.capability).chain(&self.ports)
     }
 
     /// How much of what it offers then.
@@ -182,7 +191,8 @@ impl Node {
             let least = if let Take::Amount(amount) = wanted.take { amount } else { 1 };
             supply.iter().any(|(of, all)| of.name == wanted.name && *all >= least)
         };
-        held.any(|lease| !supply.contains_key(&lease.of)) || !requirements(image).into_iter().all(is_there)
+        held.any(|lease| !supply.contains_key(&lease.of))
+            || !requirements(image).iter().all(|wanted| is_there(wanted))
     }
 
     /// Nothing goes wrong with it any more; what is away for good stays away.

@@ -359,8 +359,8 @@ impl Rest<'_> {
     fn leases_of(&self, node: &Node, key: &InstanceKey) -> Verdict {
         let Some(body) = node.engines.iter().find_map(|engine| engine.bodies.get(key)) else { return Ok(()) };
         for requirement in requirements(&body.image) {
-            let device = node.devices.iter().find(|device| device.capability.id.name == requirement.name);
-            let needs = device.and_then(|device| takes(requirement, &device.capability)).unwrap_or(0);
+            let has = node.has().find(|it| it.id.name == requirement.name);
+            let needs = has.and_then(|it| takes(&requirement, it)).unwrap_or(0);
             let mut leases = node.disk.now.leases.iter();
             let held =
                 leases.any(|it| it.holder == *key && it.of.name == requirement.name && it.amount == needs);
@@ -389,7 +389,7 @@ fn fits(node: &Node, image: &ImageSpec, now: u64) -> bool {
         && requirements(image).into_iter().all(|requirement| {
             node.offers(now).any(|it| {
                 let used = held.get(&it.id).copied().unwrap_or(0);
-                takes(requirement, it).is_some_and(|amount| used + amount <= supply(it))
+                takes(&requirement, it).is_some_and(|amount| used + amount <= supply(it))
             })
         })
 }

@@ -272,16 +272,14 @@ impl Watch {
 
     /// What lives on a node uses no more than there is.
     pub fn uses(&self, node: &Node) -> Verdict {
-        let mut used: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut used: BTreeMap<String, u64> = BTreeMap::new();
         let live = node.engines.iter().flat_map(|engine| engine.bodies.values()).filter(|body| body.lives());
         for requirement in live.filter(|body| !body.meddled).flat_map(|body| requirements(&body.image)) {
-            let device = node.devices.iter().find(|it| it.capability.id.name == requirement.name);
-            let amount = device.and_then(|device| takes(requirement, &device.capability));
-            *used.entry(&requirement.name).or_default() += amount.unwrap_or(0);
+            let amount = node.has().find_map(|it| takes(&requirement, it));
+            *used.entry(requirement.into_owned().name).or_default() += amount.unwrap_or(0);
         }
         for (name, amount) in used {
-            let of = node.devices.iter().filter(|device| device.capability.id.name == name);
-            let all: u64 = of.map(|device| crate::blueprint::supply(&device.capability)).sum();
+            let all: u64 = node.has().filter(|it| it.id.name == name).map(crate::blueprint::supply).sum();
             holds("nothing is used beyond what there is", amount <= all, || {
                 format!("{amount} of {all} {name}")
             })?;

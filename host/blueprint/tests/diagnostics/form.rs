@@ -214,7 +214,7 @@ images:
     parameters: { colour: red }
 phase: 2
 "), @r#"
-    unknown 4:19 images[0].parameters.colour: the key "colour" is not known: under `parameters` there may be `command`, `environment`, `working_dir`, `stop_signal`, `stop_grace` or `volumes`
+    unknown 4:19 images[0].parameters.colour: the key "colour" is not known: under `parameters` there may be `command`, `environment`, `working_dir`, `stop_signal`, `stop_grace`, `volumes` or `ports`
     unknown 5:1 phase: the key "phase" is not known: at the top level there may be `service_name`, `images` or `on_node_loss`
     "#);
 }

@@ -23,7 +23,6 @@ service_name: x
 images:
   - name: a
     parameters:
-      ports: { http: { container: 80, host: 8080 } }
       devices: [/dev/ttyUSB0]
       files: { /etc/app.toml: "a = 3" }
       limits: { memory: 128 MB }
@@ -39,21 +38,20 @@ images:
       labels: { a: b }
       pull: always
 "#), @r"
-    unsupported 5:7 images[0].parameters.ports: `ports` is not built yet: this version cannot publish ports
-    unsupported 6:7 images[0].parameters.devices: `devices` is not built yet: this version cannot hand devices to an instance
-    unsupported 7:7 images[0].parameters.files: `files` is not built yet: this version cannot bring files into an instance
-    unsupported 8:7 images[0].parameters.limits: `limits` is not built yet: this version cannot limit what an instance uses
-    unsupported 9:7 images[0].parameters.user: `user` is not built yet: this version cannot start an instance as another user
-    unsupported 10:7 images[0].parameters.hostname: `hostname` is not built yet: this version cannot set a host name
-    unsupported 11:7 images[0].parameters.entrypoint: `entrypoint` is not built yet: this version cannot replace an image's entry point: only its `command`
-    unsupported 12:7 images[0].parameters.tmpfs: `tmpfs` is not built yet: this version cannot mount memory file systems
-    unsupported 13:7 images[0].parameters.read_only: `read_only` is not built yet: this version cannot make an instance's file system read-only
-    unsupported 14:7 images[0].parameters.cap_add: `cap_add` is not built yet: this version cannot add kernel capabilities
-    unsupported 15:7 images[0].parameters.cap_drop: `cap_drop` is not built yet: this version cannot drop kernel capabilities
-    unsupported 16:7 images[0].parameters.init: `init` is not built yet: this version cannot put an init process into an instance
-    unsupported 17:7 images[0].parameters.log: `log` is not built yet: this version cannot configure an instance's log
-    unsupported 18:7 images[0].parameters.labels: `labels` is not built yet: this version cannot set labels of your own
-    unsupported 19:7 images[0].parameters.pull: `pull` is not built yet: this version cannot choose when an image is pulled
+    unsupported 5:7 images[0].parameters.devices: `devices` is not built yet: this version cannot hand devices to an instance
+    unsupported 6:7 images[0].parameters.files: `files` is not built yet: this version cannot bring files into an instance
+    unsupported 7:7 images[0].parameters.limits: `limits` is not built yet: this version cannot limit what an instance uses
+    unsupported 8:7 images[0].parameters.user: `user` is not built yet: this version cannot start an instance as another user
+    unsupported 9:7 images[0].parameters.hostname: `hostname` is not built yet: this version cannot set a host name
+    unsupported 10:7 images[0].parameters.entrypoint: `entrypoint` is not built yet: this version cannot replace an image's entry point: only its `command`
+    unsupported 11:7 images[0].parameters.tmpfs: `tmpfs` is not built yet: this version cannot mount memory file systems
+    unsupported 12:7 images[0].parameters.read_only: `read_only` is not built yet: this version cannot make an instance's file system read-only
+    unsupported 13:7 images[0].parameters.cap_add: `cap_add` is not built yet: this version cannot add kernel capabilities
+    unsupported 14:7 images[0].parameters.cap_drop: `cap_drop` is not built yet: this version cannot drop kernel capabilities
+    unsupported 15:7 images[0].parameters.init: `init` is not built yet: this version cannot put an init process into an instance
+    unsupported 16:7 images[0].parameters.log: `log` is not built yet: this version cannot configure an instance's log
+    unsupported 17:7 images[0].parameters.labels: `labels` is not built yet: this version cannot set labels of your own
+    unsupported 18:7 images[0].parameters.pull: `pull` is not built yet: this version cannot choose when an image is pulled
     ");
 }
 
@@ -75,8 +73,7 @@ on_node_loss: never
     type 5:13 images[0].health: must be a map, is 3
     value 6:10 images[0].run: "forever" is not possible: write `service` or `job`
     value 7:25 images[0].on_capability_loss: "kep" is not possible (did you mean `keep`?): write `keep`, `stop` or `move`
-    unsupported 8:19 images[0].parameters.ports: `ports` is not built yet: this version cannot publish ports
-    type 8:26 images[0].parameters.ports: must be a list or a map, is 80
+    type 8:26 images[0].parameters.ports: must be a map such as `{ http: { container: 80, host: 8080 } }`, or a list of `8080:80`, is 80
     unsupported 8:30 images[0].parameters.user: `user` is not built yet: this version cannot start an instance as another user
     type 8:36 images[0].parameters.user: must be text, is a list
     unsupported 8:41 images[0].parameters.read_only: `read_only` is not built yet: this version cannot make an instance's file system read-only
@@ -97,7 +94,7 @@ images:
   - name: a
     engine: docker
     parameters:
-      ports: { 80/tcp: 8080 }
+      publish_all_ports: true
       mem_limit: 128m
       restart_policy: { Name: always }
       network_mode: host
@@ -107,10 +104,10 @@ images:
       remove: maybe
       image: b
 "), @r"
-    unsupported 6:7 images[0].parameters.ports: `ports` is not built yet: this version cannot publish ports
+    unsupported 6:7 images[0].parameters.publish_all_ports: `publish_all_ports` is not built yet: this version cannot configure an instance's network (`uses` will)
     unsupported 7:7 images[0].parameters.mem_limit: `mem_limit` is not built yet: this version cannot limit what an instance uses (`limits` will)
     unsupported 8:7 images[0].parameters.restart_policy: `restart_policy` is not read: write `restart: always`, `on-failure` or `never` beside `parameters`
-    unsupported 9:7 images[0].parameters.network_mode: `network_mode` is not built yet: this version cannot configure an instance's network (`ports` and `uses` will)
+    unsupported 9:7 images[0].parameters.network_mode: `network_mode` is not built yet: this version cannot configure an instance's network (`uses` will)
     unsupported 10:7 images[0].parameters.privileged: `privileged` is not built yet: this version cannot change an instance's rights and isolation
     unsupported 11:7 images[0].parameters.tty: `tty` is not built yet: this version cannot attach a terminal or an input to an instance
     type 12:15 images[0].parameters.detach: must be `true` (Motey starts everything in the background), is false

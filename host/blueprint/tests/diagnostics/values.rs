@@ -289,3 +289,61 @@ images:
     parameters: { volumes: { data: /in } }
 "#), @r#"value 3:3 images: the volume "data" is one on each node for one of `db` and `probe`, and one alone for the other: give each its own"#);
 }
+
+#[test]
+fn what_cannot_be_published() {
+    assert_snapshot!(yaml(r#"
+service_name: x
+images:
+  - name: a
+    parameters:
+      ports: [http, "80:", "8080:80/sctp", "127.0.0.1:8080:80", 0, +80, 65536, "8000-8010:80", "auto:80", "81:80", "82:80", "81:90", "81:91/udp", [80]]
+  - name: b
+    parameters:
+      ports:
+        http: { container: 80, host: auto }
+        HTTP: { container: 80, host: 81 }
+        a: { container: 0, host: "82", protocol: tpc }
+        b: { container: 80 }
+        c: { host: 80, published: 80 }
+        80/tcp: 8080
+        80/icmp: 8081
+        81: [8082]
+        82/udp: { container: 82, host: 82 }
+        d: 8080
+        e:
+  - name: c
+    parameters: { ports: 80 }
+"#), @r#"
+    value 5:15 images[0].parameters.ports[0]: "http" is not a port: write 1 to 65535
+    value 5:21 images[0].parameters.ports[1]: "" is not a port: write 1 to 65535
+    value 5:28 images[0].parameters.ports[2]: "sctp" is no protocol of a port: write `tcp` or `udp`
+    value 5:44 images[0].parameters.ports[3]: "127.0.0.1:8080:80" names an address: a port is one of its whole node, write `8080:80` or the like
+    value 5:65 images[0].parameters.ports[4]: "0" is not a port: write 1 to 65535
+    value 5:68 images[0].parameters.ports[5]: "+80" is not a port: write 1 to 65535
+    value 5:73 images[0].parameters.ports[6]: "65536" is not a port: write 1 to 65535
+    value 5:80 images[0].parameters.ports[7]: "8000-8010" is not a port: write 1 to 65535
+    unsupported 5:96 images[0].parameters.ports[8]: `auto` is not built yet: this version cannot choose a port, write its number
+    duplicate 5:116 images[0].parameters.ports[10]: two ports are called `80`: give them names, as in `{ http: { container: 80, host: 8080 } }`
+    duplicate 5:125 images[0].parameters.ports[11]: 81/tcp of the node is published already: keep one
+    type 5:147 images[0].parameters.ports[13]: must be text, is a list
+    unsupported 9:38 images[1].parameters.ports.http.host: `auto` is not built yet: this version cannot choose a port, write its number
+    value 10:9 images[1].parameters.ports.HTTP: "HTTP" is not a valid port name: 1 to 40 of a-z, 0-9 and -
+    value 11:25 images[1].parameters.ports.a.container: 0 is not a port: write 1 to 65535
+    type 11:34 images[1].parameters.ports.a.host: must be a whole number, is the text "82": take the quotes off
+    value 11:50 images[1].parameters.ports.a.protocol: "tpc" is not possible (did you mean `tcp`?): write `tcp` or `udp`
+    missing 12:12 images[1].parameters.ports.b.host: `host` is missing: add it
+    missing 13:12 images[1].parameters.ports.c.container: `container` is missing: add it
+    unknown 13:24 images[1].parameters.ports.c.published: the key "published" is not known: under a port there may be `container`, `host` or `protocol`
+    value 15:18 images[1].parameters.ports.80/icmp: "icmp" is no protocol of a port: write `tcp` or `udp`
+    type 16:13 images[1].parameters.ports.81: must be text, is a list
+    value 17:9 images[1].parameters.ports.82/udp: "82/udp" is not a valid port name: 1 to 40 of a-z, 0-9 and -
+    duplicate 18:12 images[1].parameters.ports.d: 8080/tcp of the node is published already: keep one
+    type 19:9 images[1].parameters.ports.e: must be text, is empty
+    type 21:26 images[2].parameters.ports: must be a map such as `{ http: { container: 80, host: 8080 } }`, or a list of `8080:80`, is 80
+    "#);
+    let many: Vec<String> = (1..=129).map(|port| port.to_string()).collect();
+    let many =
+        format!("service_name: x\nimages: [{{ name: a, parameters: {{ ports: [{}] }} }}]", many.join(", "));
+    assert_snapshot!(yaml(&many), @"limit 2:42 images[0].parameters.ports: these are 129 ports and 128 are allowed: split the image");
+}

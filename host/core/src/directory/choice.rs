@@ -98,7 +98,7 @@ impl Directory {
     fn candidates(&self, ask: &Ask<'_>) -> Bits {
         let mut bits = self.open.clone();
         for image in ask.images {
-            self.narrow(image.need.goals(), &mut bits);
+            image.goals().into_iter().for_each(|goals| self.narrow(goals, &mut bits));
             if !image.engines.is_empty() {
                 let mut able = Bits::default();
                 image
@@ -175,7 +175,7 @@ struct Round<'a> {
 
 impl<'a> Round<'a> {
     fn new(directory: &'a Directory, ask: &'a Ask<'a>) -> Self {
-        let lists: Vec<&[Goal]> = ask.images.iter().map(|image| image.need.goals()).collect();
+        let lists: Vec<&[Goal]> = ask.images.iter().flat_map(|image| image.goals()).collect();
         let mut demands: Vec<(u64, u64)> = Vec::new();
         for want in lists.iter().copied().flatten().filter_map(Goal::as_want) {
             let Take::Amount(amount) = want.requirement.take else { continue };

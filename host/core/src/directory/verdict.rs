@@ -61,7 +61,7 @@ fn needs(entry: &Entry, ask: &Ask<'_>, host: &Host<'_>) -> Vec<Reason> {
     let capabilities: Vec<_> = entry.facts.capabilities.iter().collect();
     let held = used(entry, ask);
     let offer = Offer { capabilities: &capabilities, held: &held, credit: &Taken::new() };
-    let lists: Vec<_> = ask.images.iter().map(|image| image.need.goals()).collect();
+    let lists: Vec<_> = ask.images.iter().flat_map(|image| image.goals()).collect();
     if Search::default().fits(&lists, &offer) { Vec::new() } else { unmet(&lists, &offer, host) }
 }
 

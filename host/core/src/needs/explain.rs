@@ -5,10 +5,11 @@ use super::search::{Stock, exists};
 use super::test::{Value, holds, property};
 use super::{Host, Offer, Taken, amount_in};
 use crate::capability::{CapId, Capability, Supply, amount_text};
+use crate::reason::{Code, Reason};
 use crate::spec::{Literal, Requirement, Take, Test};
 
 /// Every goal that is not met, in words.
-pub(crate) fn unmet(lists: &[&[Goal]], offer: &Offer<'_>, host: &Host<'_>) -> Vec<String> {
+pub(crate) fn unmet(lists: &[&[Goal]], offer: &Offer<'_>, host: &Host<'_>) -> Vec<Reason> {
     let mut walk = Walk { offer, host, taken: Taken::new(), unmet: Vec::new() };
     lists.iter().for_each(|goals| walk.all(goals));
     walk.unmet
@@ -18,7 +19,7 @@ struct Walk<'o, 'a, 'h> {
     offer: &'o Offer<'a>,
     host: &'o Host<'h>,
     taken: Taken,
-    unmet: Vec<String>,
+    unmet: Vec<Reason>,
 }
 
 impl Walk<'_, '_, '_> {
@@ -31,11 +32,11 @@ impl Walk<'_, '_, '_> {
             Goal::Has(want) => match self.pick(want) {
                 Ok(None) => {}
                 Ok(Some((of, amount))) => *self.taken.entry(of).or_default() += amount,
-                Err(text) => self.unmet.push(text),
+                Err(reason) => self.unmet.push(reason),
             },
             Goal::Any(lists) => self.any(lists),
             Goal::Not(goals) if exists(goals, self.offer) => {
-                self.unmet.push(format!("{} is there and must not be", described(goals)));
+                self.unmet.push(lacking(format!("{} is there and must not be", described(goals))));
             }
             Goal::Not(_) => {}
         }
@@ -51,13 +52,14 @@ impl Walk<'_, '_, '_> {
                 self.taken = trial.taken;
                 return;
             }
-            why_not.append(&mut trial.unmet);
+            why_not.extend(trial.unmet.into_iter().map(|reason| reason.text));
         }
-        self.unmet.push(format!("none of {} choices is met: {}", lists.len(), why_not.join(", and ")));
+        let text = format!("none of {} choices is met: {}", lists.len(), why_not.join(", and "));
+        self.unmet.push(lacking(text));
     }
 
     /// The unit that satisfies a want, and how much of it is used up; `None` where nothing is.
-    fn pick(&self, want: &Want) -> Result<Option<(CapId, u64)>, String> {
+    fn pick(&self, want: &Want) -> Result<Option<(CapId, u64)>, Reason> {
         let mut nearest = None;
         for (unit, used) in self.offer.units(want) {
             let used = used.saturating_add(amount_in(&self.taken, &unit.id));
@@ -70,10 +72,10 @@ impl Walk<'_, '_, '_> {
         let Requirement { name, kind, .. } = &want.requirement;
         Err(nearest.map_or_else(
             || match kind {
-                Some(kind) => format!("nothing offers the {kind} capability {name}"),
-                None => format!("nothing offers the capability {name}"),
+                Some(kind) => lacking(format!("nothing offers the {kind} capability {name}")),
+                None => lacking(format!("nothing offers the capability {name}")),
             },
-            |WhyNot { text, .. }| text,
+            |WhyNot { reason, .. }| reason,
         ))
     }
 
@@ -81,28 +83,31 @@ impl Walk<'_, '_, '_> {
     fn fits(&self, want: &Want, unit: &Capability, used: u64) -> Result<u64, WhyNot> {
         let Requirement { name, tests, take, .. } = &want.requirement;
         if let Some((prop, test)) = tests.iter().find(|(prop, test)| !passes(unit, prop, test)) {
-            return Err(WhyNot { has_all: false, text: self.other(unit, prop, test) });
+            return Err(WhyNot { has_all: false, reason: lacking(self.other(unit, prop, test)) });
         }
         match (*take, unit.supply) {
             (Take::One, Supply::Shared | Supply::Amount(_)) => Ok(0),
             (Take::One, Supply::Exclusive) if used == 0 => Ok(1),
             (Take::One, Supply::Exclusive) => {
-                let name = name.strip_prefix("port/").unwrap_or(name);
+                let (code, name) = match name.strip_prefix("port/") {
+                    Some(port) => (Code::WaitingPort, port),
+                    None => (Code::WaitingCapability, name.as_str()),
+                };
                 let text = match (self.host.holder)(&unit.id) {
                     Some(holder) => format!("{}: {name} is held by {holder}", self.host.called),
                     None => format!("{}: {name} is taken by another instance", self.host.called),
                 };
-                Err(WhyNot { has_all: true, text })
+                Err(WhyNot { has_all: true, reason: Reason::new(code, text) })
             }
             (Take::Amount(wanted), Supply::Amount(all)) if all.saturating_sub(used) >= wanted => Ok(wanted),
             (Take::Amount(wanted), Supply::Amount(all)) => {
                 let [wanted, free, all] =
                     [wanted, all.saturating_sub(used), all].map(|amount| amount_text(name, amount));
                 let text = format!("{wanted} of {name} are wanted, {free} of {all} are free");
-                Err(WhyNot { has_all: true, text })
+                Err(WhyNot { has_all: true, reason: lacking(text) })
             }
             (Take::Amount(_), Supply::Shared | Supply::Exclusive) => {
-                Err(WhyNot { has_all: false, text: format!("{name} has no amount") })
+                Err(WhyNot { has_all: false, reason: lacking(format!("{name} has no amount")) })
             }
         }
     }
@@ -126,7 +131,11 @@ impl Walk<'_, '_, '_> {
 struct WhyNot {
     /// It is what is wanted, and lacks room only.
     has_all: bool,
-    text: String,
+    reason: Reason,
+}
+
+fn lacking(text: String) -> Reason {
+    Reason::new(Code::WaitingCapability, text)
 }
 
 fn passes(unit: &Capability, prop: &str, test: &Test) -> bool {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::capability::{CapId, Capability, Supply};
-use crate::spec::{Need, Requirement};
+use crate::spec::{Need, Protocol, Requirement};
 
 /// The source of what every node has without telling: whether it exists is computed, only its leases are stored.
 const IMPLIED: &str = "node";
@@ -46,6 +46,11 @@ pub(crate) fn mark(name: &str) -> u64 {
 }
 
 impl Goal {
+    /// A port of the node's own, whatever else it has.
+    pub fn port(number: u16, protocol: Protocol) -> Self {
+        Self::Has(Want::new(&Requirement::named(&format!("port/{number}/{protocol}"))))
+    }
+
     /// What it wants whatever is chosen.
     pub fn as_want(&self) -> Option<&Want> {
         if let Self::Has(want) = self { Some(want) } else { None }

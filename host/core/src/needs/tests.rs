@@ -3,7 +3,7 @@
 use super::*;
 use crate::capability::{Scalar, Supply};
 use crate::id::NodeId;
-use crate::spec::{Comparison, Literal, Need, Requirement, Take, Test};
+use crate::spec::{Comparison, Literal, Need, Protocol, Requirement, Take, Test};
 
 fn capability(name: &str, unit: &str, supply: Supply) -> Capability {
     let id = CapId { source: "test".into(), name: name.into(), unit: unit.into() };
@@ -53,7 +53,7 @@ fn told(need: Need, capabilities: &[Capability], held: &[(&Capability, u64)]) ->
     let held: Taken = held.iter().map(|(of, amount)| (of.id.clone(), *amount)).collect();
     let offer = Offer { capabilities: &capabilities, held: &held, credit: &Taken::new() };
     let unmet = |unmet: Vec<Reason>| unmet.into_iter().map(|reason| reason.text).collect();
-    satisfy(&need.into(), &offer, &host()).map_err(unmet)
+    satisfy(&[Needs::from(need).goals()], &offer, &host()).map_err(unmet)
 }
 
 fn taken<const N: usize>(units: [(&Capability, u64); N]) -> Result<Taken, Vec<String>> {
@@ -228,16 +228,20 @@ fn tests_hold_by_what_the_property_is() {
 #[test]
 fn a_port_is_taken_like_anything_else() {
     let held = CapId { source: "node".into(), name: "port/8080/tcp".into(), unit: String::new() };
-    let twice = Need::All(vec![name("port/8080/tcp"), name("port/8081/tcp")]);
+    let [first, second] = [8080, 8081].map(|number| [Goal::port(number, Protocol::Tcp)]);
     let offer =
         |taken: &'static Taken| Offer { capabilities: &[], held: taken, credit: const { &Taken::new() } };
-    let taken = satisfy(&twice.into(), &offer(const { &Taken::new() }), &host()).expect("two ports");
+    let taken = satisfy(&[&first, &second], &offer(const { &Taken::new() }), &host()).expect("two ports");
     assert_eq!(taken.get(&held), Some(&1));
     let taken: &'static Taken = Box::leak(Box::new(taken));
     let web = Holder { service: "cell-3".parse().expect("a name"), image: "web".parse().expect("a key") };
     let host = Host { holder: &|of| (*of == held).then_some(&web), ..host() };
-    let unmet = satisfy(&name("port/8080/tcp").into(), &offer(taken), &host).expect_err("it is taken");
-    assert_eq!(unmet[0].text, "fog-1: 8080/tcp is held by cell-3/web");
+    let unmet = satisfy(&[&first], &offer(taken), &host).expect_err("it is taken");
+    assert_eq!(unmet, [Reason::new(Code::WaitingPort, "fog-1: 8080/tcp is held by cell-3/web")]);
+    let other = [Goal::port(8080, Protocol::Udp)];
+    assert!(satisfy(&[&other], &offer(taken), &host).is_ok(), "another protocol is another port");
+    let by_name = Needs::from(name("port/8080/tcp"));
+    assert_eq!(satisfy(&[by_name.goals()], &offer(taken), &host), Err(unmet));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use motey_core::capability::{CapId, Capability, Supply};
-use motey_core::id::{Called, EngineName, ImageKey, NodeId, NodeName, ServiceId, ServiceName};
+use motey_core::id::{Called, EngineName, ImageKey, NodeId, NodeName, PortName, ServiceId, ServiceName};
 use motey_core::spec::{
-    Format, ImageSpec, Need, OnNodeLoss, Replicas, Requirement, Restart, Source, Spec, Take,
+    Format, ImageSpec, Need, OnNodeLoss, Port, Protocol, Replicas, Requirement, Restart, Source, Spec, Take,
 };
 use motey_core::step::Request;
 use uuid::Uuid;
@@ -56,6 +56,14 @@ pub fn on(engine: &str, image: ImageSpec) -> ImageSpec {
 /// Needs so much of an amount.
 pub fn taking(name: &str, amount: u64, image: ImageSpec) -> ImageSpec {
     needing(name, Take::Amount(amount), image)
+}
+
+/// Has that port, as the node's own and in the instance.
+pub fn publishing(number: u16, mut image: ImageSpec) -> ImageSpec {
+    let name = PortName::new(&number.to_string()).expect("a port name");
+    let port = Port { name, container: number, host: number, protocol: Protocol::Tcp };
+    image.params.ports = image.params.ports.iter().cloned().chain([port]).collect::<Vec<_>>().into();
+    image
 }
 
 /// Needs one unit.

@@ -29,7 +29,8 @@ pub enum Mishap {
     Lies,
 }
 
-const FEATURES: [&str; 6] = ["command", "environment", "working_dir", "stop_signal", "volumes", "binds"];
+const FEATURES: [&str; 8] =
+    ["command", "environment", "working_dir", "stop_signal", "volumes", "binds", "ports", "ports.map"];
 
 #[derive(Debug)]
 pub struct Engine {

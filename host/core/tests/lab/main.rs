@@ -22,5 +22,6 @@ mod loss;
 mod names;
 mod offers;
 mod outlook;
+mod ports;
 mod random;
 mod volumes;

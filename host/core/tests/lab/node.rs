@@ -388,6 +388,9 @@ impl Lab {
             };
             assert!(self.core.leased(id) <= supply, "{id} is leased beyond its supply");
         }
+        for (port, held) in held.iter().filter(|(of, _)| of.source == "node") {
+            assert!(*held <= 1, "{port} is leased to {held} instances");
+        }
         self.one_per_slot();
     }
 
@@ -415,6 +418,9 @@ impl Lab {
         let Some(image) = self.disk.records[&key.service].revision.spec.image(&key.slot.image) else {
             return false;
         };
+        if image.params.ports.iter().next().is_some() {
+            return true;
+        }
         let Need::All(all) = image.need.as_need() else { return false };
         let exclusive = |name: &str| {
             let mut offered = self.capabilities.iter();

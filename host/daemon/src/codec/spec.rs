@@ -1,18 +1,20 @@
 //! The written form of a spec.
 
 mod health;
+mod port;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use motey_core::id::{EngineName, ImageKey, VolumeName};
 use motey_core::spec::{
-    Format, ImageSpec, Mount, MountSource, Need, Neighbours, OnLoss, OnNodeLoss, Params, Ready, Replicas,
-    Restart, Run, Source, Spec, StopRule,
+    Format, ImageSpec, Mount, MountSource, Need, Neighbours, OnLoss, OnNodeLoss, Params, Port, Ready,
+    Replicas, Restart, Run, Source, Spec, StopRule,
 };
 use serde::{Deserialize, Serialize};
 
 use self::health::HealthForm;
+use self::port::PortForm;
 use super::need::NeedForm;
 use super::text::Text;
 use super::{CodecError, MAX_NEED_DEPTH};
@@ -127,6 +129,8 @@ struct ParamsForm {
     stop: StopForm,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     mounts: Vec<MountForm>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ports: Vec<PortForm>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -372,18 +376,21 @@ impl From<OnLossForm> for OnLoss {
 
 impl From<Params> for ParamsForm {
     fn from(params: Params) -> Self {
-        let Params { command, environment, working_dir, stop: StopRule { signal, grace }, mounts } = params;
+        let Params { command, environment, working_dir, stop, mounts, ports } = params;
+        let StopRule { signal, grace } = stop;
         let mounts = mounts.into_iter().map(Into::into).collect();
-        Self { command, environment, working_dir, stop: StopForm { signal, grace_ms: grace }, mounts }
+        let ports = ports.iter().cloned().map(Into::into).collect();
+        Self { command, environment, working_dir, stop: StopForm { signal, grace_ms: grace }, mounts, ports }
     }
 }
 
 impl From<ParamsForm> for Params {
     fn from(form: ParamsForm) -> Self {
-        let ParamsForm { command, environment, working_dir, stop: StopForm { signal, grace_ms }, mounts } =
-            form;
+        let ParamsForm { command, environment, working_dir, stop, mounts, ports } = form;
+        let StopForm { signal, grace_ms } = stop;
         let mounts = mounts.into_iter().map(Into::into).collect();
-        Self { command, environment, working_dir, stop: StopRule { signal, grace: grace_ms }, mounts }
+        let ports = ports.into_iter().map(Into::into).collect::<Vec<Port>>().into();
+        Self { command, environment, working_dir, stop: StopRule { signal, grace: grace_ms }, mounts, ports }
     }
 }
 

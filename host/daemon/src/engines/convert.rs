@@ -3,7 +3,7 @@
 use motey_core::capability::{CapId, Capability, Scalar, Supply};
 use motey_core::id::{EngineName, Millis, NodeId};
 use motey_core::instance::{Exit, Instance, Seen};
-use motey_core::spec::ImageSpec;
+use motey_core::spec::{ImageSpec, Port, Protocol};
 use motey_core::step::{EngineError, EngineErrorKind};
 use motey_plugin_ops as ops;
 
@@ -26,7 +26,16 @@ pub(super) fn create_request(
         stop_signal: image.params.stop.signal.clone(),
         stop_grace_ms: image.params.stop.grace,
         mounts,
+        ports: image.params.ports.iter().map(port).collect(),
     }
+}
+
+fn port(port: &Port) -> ops::Port {
+    let protocol = match port.protocol {
+        Protocol::Tcp => ops::Protocol::Tcp,
+        Protocol::Udp => ops::Protocol::Udp,
+    };
+    ops::Port { container: port.container, host: port.host, protocol }
 }
 
 /// What an engine shows, where its labels say that it is this node's.

@@ -26,6 +26,9 @@ fn everywhere(code: Code) -> Option<&'static str> {
             "a node has to offer what is missing: plug it in, install the plugin that reports it, or `motey capability \
              add NAME`; `motey capability list` shows what there is, and what is left of it"
         }
+        Code::WaitingPort => {
+            "whoever has the port has to give it up, another node has to join, or the blueprint has to name another one"
+        }
         Code::CapabilityLost => {
             "what is gone has to be there again: plug it in, or look at `motey plugin list` where a plugin reports it; with \
              `on_capability_loss: move` another node may do"

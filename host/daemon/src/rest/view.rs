@@ -109,6 +109,16 @@ struct Parameters {
     stop_grace: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     volumes: Vec<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    ports: BTreeMap<String, Port>,
+}
+
+/// One of a blueprint's `ports`.
+#[derive(Debug, Serialize)]
+struct Port {
+    container: u16,
+    host: u16,
+    protocol: &'static str,
 }
 
 /// The keys of a blueprint's `health`, all of them.
@@ -259,7 +269,7 @@ impl Instance {
 
 impl Parameters {
     fn new(params: &Params) -> Self {
-        let Params { command, environment, working_dir, stop, mounts } = params;
+        let Params { command, environment, working_dir, stop, mounts, ports } = params;
         Self {
             command: command.clone(),
             environment: environment.clone(),
@@ -267,7 +277,15 @@ impl Parameters {
             stop_signal: stop.signal.clone(),
             stop_grace: span(stop.grace),
             volumes: mounts.iter().map(mount).collect(),
+            ports: ports.iter().map(|port| (port.name.to_string(), Port::new(port))).collect(),
         }
+    }
+}
+
+impl Port {
+    fn new(port: &spec::Port) -> Self {
+        let spec::Port { name: _, container, host, protocol } = port;
+        Self { container: *container, host: *host, protocol: protocol.as_str() }
     }
 }
 

@@ -94,6 +94,7 @@ impl Node {
             stop_signal: None,
             stop_grace_ms: 5000,
             mounts: Vec::new(),
+            ports: Vec::new(),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::directory::{Ask, Choice, Directory, NodeFacts};
 use crate::id::NodeId;
 use crate::needs::{Host, Needs, Offer, Taken, all_hold, satisfy};
 use crate::reason::{Code, Reason};
-use crate::spec::{ImageSpec, Need, Requirement, Take};
+use crate::spec::{ImageSpec, Need, Port, Requirement, Take};
 use crate::state::Engine;
 
 proptest! {
@@ -39,7 +39,7 @@ proptest! {
         let offer = Offer { capabilities: &capabilities, held: &facts.held, credit: &Taken::new() };
         let host = Host { called: called(node(1)), holder: &|_| None };
         let ways = ways(&[&need], &facts.capabilities, &facts.held);
-        match satisfy(&Needs::from(need), &offer, &host) {
+        match satisfy(&[Needs::from(need).goals()], &offer, &host) {
             Ok(taken) => prop_assert!(ways.contains(&taken), "{:?} is none of {:?}", taken, ways),
             Err(unmet) => prop_assert!(ways.is_empty() && !unmet.is_empty(), "{:?} but {:?}", unmet, ways),
         }
@@ -105,9 +105,10 @@ impl<'a> Trial<'a> {
         let of_units = |amounts: &[(NodeId, usize, u64)]| {
             let mut by_node: BTreeMap<NodeId, Taken> = BTreeMap::new();
             for (node, unit, amount) in amounts {
-                let unit = facts.get(node).and_then(|facts| facts.capabilities.get(*unit));
+                let Some(facts) = facts.get(node) else { continue };
+                let unit = facts.capabilities.iter().cloned().chain(world::ports()).nth(*unit);
                 let Some(unit) = unit.filter(|unit| unit.supply != Supply::Shared) else { continue };
-                *by_node.entry(*node).or_default().entry(unit.id.clone()).or_default() += amount;
+                *by_node.entry(*node).or_default().entry(unit.id).or_default() += amount;
             }
             by_node
         };
@@ -168,8 +169,8 @@ impl<'a> Trial<'a> {
         if !possible || self.engines(node).len() < self.images.len() {
             return BTreeSet::new();
         }
-        let needs: Vec<&Need> = self.images.iter().map(|image| image.need.as_need()).collect();
-        ways(&needs, &facts.capabilities, &self.used(node))
+        let needs: Vec<Need> = self.images.iter().map(|image| with_ports(image)).collect();
+        ways(&needs.iter().collect::<Vec<_>>(), &facts.capabilities, &self.used(node))
     }
 
     fn used(&self, node: NodeId) -> Taken {
@@ -214,10 +215,17 @@ fn amount(taken: &Taken, id: &CapId) -> u64 {
     taken.get(id).copied().unwrap_or(0)
 }
 
+/// What an image asks for, its ports by their names.
+fn with_ports(image: &ImageSpec) -> Need {
+    let port = |port: &Port| Need::Has(Requirement::named(&format!("port/{}/{}", port.host, port.protocol)));
+    let ports = image.params.ports.iter().map(port);
+    Need::All([image.need.as_need().clone()].into_iter().chain(ports).collect())
+}
+
 /// All that can be taken to satisfy all needs, found by trying everything.
 fn ways(needs: &[&Need], capabilities: &[Capability], used: &Taken) -> BTreeSet<Taken> {
     let mut all = capabilities.to_vec();
-    all.push(world::port());
+    all.extend(world::ports());
     let mut found = BTreeSet::new();
     try_all(needs, &all, used, &Taken::new(), &mut found);
     found

@@ -13,10 +13,11 @@ use crate::directory::Crowd;
 use crate::id::{Called, NodeId};
 use crate::needs::Taken;
 use crate::peer::NodeFacts;
-use crate::spec::{Comparison, ImageSpec, Literal, Need, Requirement, Take, Test};
+use crate::spec::{Comparison, ImageSpec, Literal, Need, Port, Ports, Protocol, Requirement, Take, Test};
 use crate::state::Engine;
 
-pub const PORT: &str = "port/80/tcp";
+/// What every node has, whatever it tells.
+pub const PORTS: [&str; 2] = ["port/80/tcp", "port/81/tcp"];
 
 pub fn node(n: u128) -> NodeId {
     NodeId(Uuid::from_u128(n))
@@ -26,8 +27,12 @@ pub fn called(node: NodeId) -> Called {
     Called { node, name: None }
 }
 
-pub fn port() -> Capability {
-    let id = CapId { source: "node".into(), name: PORT.into(), unit: String::new() };
+pub fn ports() -> [Capability; 2] {
+    PORTS.map(port)
+}
+
+fn port(name: &str) -> Capability {
+    let id = CapId { source: "node".into(), name: name.into(), unit: String::new() };
     Capability { id, kind: "port".into(), props: BTreeMap::new(), supply: Supply::Exclusive }
 }
 
@@ -61,10 +66,10 @@ pub fn facts() -> impl Strategy<Value = NodeFacts> {
             held.insert(id.clone(), used);
             capabilities.push(Capability { id, kind: kind.into(), props, supply });
         }
-        held.insert(port().id, port_held / 4);
+        held.insert(port(PORTS[0]).id, port_held / 4);
         let engine = |name: &str| match name {
             "down" => Engine::Down { message: "it does not answer".into() },
-            _ => Engine::Up { features: Default::default() },
+            _ => Engine::Up { features: ["ports", "ports.map"].map(String::from).into() },
         };
         let engines = engines.into_iter().map(|name| (name.parse().expect("a name"), engine(name)));
         NodeFacts { engines: engines.collect(), capabilities, held, ..NodeFacts::default() }
@@ -82,7 +87,7 @@ fn props() -> impl Strategy<Value = BTreeMap<String, Scalar>> {
 
 /// Needs of all kinds, up to three levels of them.
 pub fn need() -> impl Strategy<Value = Need> {
-    let name = prop_oneof![16 => select(vec!["a", "b", "c"]), 1 => Just("nowhere"), 1 => Just(PORT)];
+    let name = prop_oneof![16 => select(vec!["a", "b", "c"]), 1 => Just("nowhere"), 1 => Just(PORTS[0])];
     let take = prop_oneof![2 => Just(Take::One), 1 => (1..=5_u64).prop_map(Take::Amount)];
     let has = (name, option::weighted(0.15, select(vec!["x", "y"])), vec(test(), 0..=1), take);
     let has = has.prop_map(|(name, kind, tests, take)| {
@@ -141,7 +146,24 @@ fn test() -> impl Strategy<Value = (String, Test)> {
 
 pub fn images() -> impl Strategy<Value = Vec<ImageSpec>> {
     let engines = prop_oneof![3 => Just(vec![]), 1 => subsequence(vec!["process", "docker", "down"], 1..=2)];
-    vec((need(), engines).prop_map(|(need, engines)| image(need, &engines)), 1..=3)
+    let image = (need(), engines, any_ports()).prop_map(|(need, engines, ports)| {
+        let mut image = image(need, &engines);
+        image.params.ports = ports;
+        image
+    });
+    vec(image, 1..=3)
+}
+
+/// Often none; the one that has a name, too, or two of which one is always free.
+fn any_ports() -> impl Strategy<Value = Ports> {
+    let port = |host: u16| Port {
+        name: host.to_string().parse().expect("a name"),
+        container: 80,
+        host,
+        protocol: Protocol::Tcp,
+    };
+    let hosts = prop_oneof![4 => Just(vec![]), 2 => Just(vec![80]), 1 => Just(vec![81, 80])];
+    hosts.prop_map(move |hosts: Vec<u16>| hosts.into_iter().map(port).collect::<Vec<_>>().into())
 }
 
 /// What the asker knows, for up to six nodes.
@@ -151,7 +173,7 @@ pub struct Knowledge {
     pub refused: Vec<NodeId>,
     pub closed: Vec<NodeId>,
     pub spread: BTreeMap<NodeId, Crowd>,
-    /// Of these, by the place of a unit among a node's own, so much counts as free.
+    /// Of these, by the place of a unit among a node's own and its ports, so much counts as free.
     pub credit: Vec<(NodeId, usize, u64)>,
     /// So much was given away.
     pub given: Vec<(NodeId, usize, u64)>,
@@ -162,7 +184,7 @@ pub fn knowledge() -> impl Strategy<Value = Knowledge> {
     let several = |most: usize| subsequence(ids.clone(), 0..=most);
     let crowd = (0..3_u32, 0..3_u32).prop_map(|(image, service)| Crowd { image, service: image + service });
     let spread = btree_map(select(ids.clone()), crowd, 0..=4);
-    let amounts = |most: usize| vec((select(ids.clone()), 0..6_usize, 1..4_u64), 0..=most);
+    let amounts = |most: usize| vec((select(ids.clone()), 0..8_usize, 1..4_u64), 0..=most);
     let few = (option::weighted(0.1, select(ids.clone())), several(2), several(2));
     (few, spread, amounts(3), amounts(4)).prop_map(|((only, refused, closed), spread, credit, given)| {
         Knowledge { only, refused, closed, spread, credit, given }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use motey_core::Standing;
 use motey_core::capability::{CapId, Capability, Lease, Scalar, Supply};
-use motey_core::id::{EngineName, ImageKey, NodeId, ServiceId, ServiceName, VolumeName};
+use motey_core::id::{EngineName, ImageKey, NodeId, PortName, ServiceId, ServiceName, VolumeName};
 use motey_core::peer::{Duty, Forgotten};
 use motey_core::reason::{Code, Reason};
 use motey_core::record::{
@@ -13,7 +13,8 @@ use motey_core::record::{
 };
 use motey_core::spec::{
     Comparison, Format, Health, ImageSpec, Literal, Mount, MountSource, Need, Neighbours, OnLoss, OnNodeLoss,
-    Params, Probe, Ready, Replicas, Requirement, Restart, Run, Source, Spec, StopRule, Take, Test,
+    Params, Port, Probe, Protocol, Ready, Replicas, Requirement, Restart, Run, Source, Spec, StopRule, Take,
+    Test,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -314,12 +315,25 @@ fn params() -> impl Strategy<Value = Params> {
         read_only,
     });
     let what = (vec(".*", 0..3), btree_map(".*", ".*", 0..3), option::of(".*"));
-    (what, stop, vec(mount, 0..3)).prop_map(|((command, environment, working_dir), stop, mounts)| Params {
+    let seen = (vec(mount, 0..3), vec(port(), 0..3));
+    (what, stop, seen).prop_map(|((command, environment, working_dir), stop, (mounts, ports))| Params {
         command,
         environment,
         working_dir,
         stop,
         mounts,
+        ports: ports.into(),
+    })
+}
+
+fn port() -> impl Strategy<Value = Port> {
+    let name = "[a-z0-9-]{1,40}".prop_filter_map("a name", |text| PortName::new(&text).ok());
+    let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp)];
+    (name, any::<u16>(), any::<u16>(), protocol).prop_map(|(name, container, host, protocol)| Port {
+        name,
+        container,
+        host,
+        protocol,
     })
 }
 

@@ -33,6 +33,13 @@ fn record(desired: Desired) -> ServiceRecord {
             environment: BTreeMap::from([("MODE".to_owned(), "fast".to_owned())]),
             working_dir: None,
             stop: StopRule { signal: Some("SIGINT".into()), grace: 2_000 },
+            ports: vec![spec::Port {
+                name: "http".parse().expect("a name"),
+                container: 80,
+                host: 8080,
+                protocol: spec::Protocol::Tcp,
+            }]
+            .into(),
             ..Params::default()
         },
         ..ImageSpec::new("web".parse().expect("a key"), "/usr/bin/httpd")
@@ -141,7 +148,14 @@ fn a_service_as_clients_see_it() {
               "MODE": "fast"
             },
             "stop_signal": "SIGINT",
-            "stop_grace": "2s"
+            "stop_grace": "2s",
+            "ports": {
+              "http": {
+                "container": 80,
+                "host": 8080,
+                "protocol": "tcp"
+              }
+            }
           },
           "capabilities": [
             "zigbee",

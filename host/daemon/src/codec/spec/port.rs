@@ -1,0 +1,52 @@
+//! The written form of what an image publishes.
+
+use motey_core::id::PortName;
+use motey_core::spec::{Port, Protocol};
+use serde::{Deserialize, Serialize};
+
+use crate::codec::text::Text;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct PortForm {
+    name: Text<PortName>,
+    container: u16,
+    host: u16,
+    #[serde(default, skip_serializing_if = "ProtocolForm::is_tcp")]
+    protocol: ProtocolForm,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ProtocolForm {
+    #[default]
+    Tcp,
+    Udp,
+}
+
+impl From<Port> for PortForm {
+    fn from(port: Port) -> Self {
+        let Port { name, container, host, protocol } = port;
+        let protocol = match protocol {
+            Protocol::Tcp => ProtocolForm::Tcp,
+            Protocol::Udp => ProtocolForm::Udp,
+        };
+        Self { name: Text(name), container, host, protocol }
+    }
+}
+
+impl From<PortForm> for Port {
+    fn from(form: PortForm) -> Self {
+        let PortForm { name: Text(name), container, host, protocol } = form;
+        let protocol = match protocol {
+            ProtocolForm::Tcp => Protocol::Tcp,
+            ProtocolForm::Udp => Protocol::Udp,
+        };
+        Self { name, container, host, protocol }
+    }
+}
+
+impl ProtocolForm {
+    fn is_tcp(&self) -> bool {
+        *self == Self::Tcp
+    }
+}
