@@ -15,7 +15,7 @@ use crate::instance::{Exit, Instance, Observed, Report, Seen};
 use crate::mutant::{self, Mutant};
 use crate::reason::{Code, Reason};
 use crate::record::{Ended, InstanceKey, ServiceRecord};
-use crate::run::{Lack, Run, Verb, Wait};
+use crate::run::{Admission, Lack, Run, Verb, Wait};
 use crate::spec::{self, ImageSpec, OnLoss, Restart, StopRule};
 use crate::state::Engine;
 use crate::step::{EngineError, EngineErrorKind, EngineOp, EventKind, Target};
@@ -43,6 +43,7 @@ impl<'a> Attempt<'_, 'a> {
         // whether there is such an instance at all is being asked
         let is_rumour = wish == Wish::Leave && run.call.is_some();
         if stays && !is_rumour {
+            self.tell_end(wish, &run, before.as_ref());
             self.observe(&mut run);
         }
         let after = stays.then_some(run);
@@ -68,7 +69,8 @@ impl<'a> Attempt<'_, 'a> {
     /// What lacks something for long enough is stopped, where its image wants that.
     fn temper(&mut self, wish: Wish, run: &mut Run) -> Wish {
         let image = self.image().filter(|_| wish == Wish::Run);
-        let what = image.as_ref().and_then(|image| lacks(self.draft, self.key, image));
+        let short = || run.admission.as_ref().and_then(Admission::lacks).cloned();
+        let what = image.as_ref().and_then(|image| lacks(self.draft, self.key, image).or_else(short));
         let (Some(image), Some(what)) = (image, what) else {
             run.lack = None;
             return wish;
@@ -92,19 +94,18 @@ impl<'a> Attempt<'_, 'a> {
         if let Some((verb, error)) = run.failed.take() {
             self.after_failure(run, verb, &error);
         }
-        if let Some(ended) = run.ended.as_ref().filter(|_| run.told.is_none()) {
-            self.report.ended.push((self.key.clone(), ended.clone()));
-        }
         if run.ended.is_some() || !self.may_act(run) || self.is_behind {
             return true;
         }
-        if !run.admitted {
-            if let Err(reasons) = self.admit() {
-                self.draft.bury(self.key);
-                self.report.refused.push((self.key.clone(), reasons));
-                return false;
+        if run.admission != Some(Admission::Whole) {
+            match self.admit(run) {
+                Ok(admission) => run.admission = Some(admission),
+                Err(reasons) => {
+                    self.draft.bury(self.key);
+                    self.report.refused.push((self.key.clone(), reasons));
+                    return false;
+                }
             }
-            run.admitted = true;
         }
         let live = self.seen().is_some_and(Seen::is_live);
         match self.forbidden().filter(|_| !live) {
@@ -129,25 +130,35 @@ impl<'a> Attempt<'_, 'a> {
         Some(Reason::new(Code::WaitingAdmission, text))
     }
 
-    /// What runs here already, or holds its leases, is never refused, unless it was ended here; nor what is to be kept
-    /// whatever is lost.
-    fn admit(&mut self) -> Result<(), Vec<Reason>> {
+    /// What runs here already, or holds its leases, is never refused, unless it was ended here; nor, for what is lost, what
+    /// is to be kept then.
+    fn admit(&mut self, run: &mut Run) -> Result<Admission, Vec<Reason>> {
         if self.draft.is_dead(self.key) {
             let text = "this attempt was refused or ended here before; it needs a new one";
             return Err(vec![Reason::new(Code::WaitingAdmission, text)]);
         }
         if self.draft.has_leases(self.key) {
-            return Ok(());
+            return Ok(Admission::Whole);
         }
-        let Some(image) = self.image() else { return Ok(()) };
+        let Some(image) = self.image() else { return Ok(Admission::Whole) };
         match admit(self.draft, self.key, &image) {
-            Ok(leases) => self.draft.take(self.key, leases),
-            Err(_)
-                if self.seen().is_some_and(Seen::has_process)
-                    || (self.instance().is_some() && image.on_loss == OnLoss::Keep) => {}
-            Err(reasons) => return Err(reasons),
+            Ok(leases) => {
+                self.draft.take(self.key, leases);
+                run.lack = None;
+                Ok(Admission::Whole)
+            }
+            Err(reasons) if self.seen().is_some_and(Seen::has_process) || self.is_kept(&image) => {
+                let texts: Vec<String> = reasons.into_iter().map(|reason| reason.text).collect();
+                Ok(Admission::Short(texts.join("; ")))
+            }
+            Err(reasons) => Err(reasons),
         }
-        Ok(())
+    }
+
+    /// Whether it was made here, and is to stay although what it needs is gone; what another one holds is not gone.
+    fn is_kept(&self, image: &ImageSpec) -> bool {
+        let stays = self.instance().is_some() && image.on_loss == OnLoss::Keep;
+        stays && lacks(self.draft, self.key, image).is_some()
     }
 
     fn towards_running(&mut self, run: &mut Run) {
@@ -247,8 +258,8 @@ impl<'a> Attempt<'_, 'a> {
             spec::Run::Job | spec::Run::Service => image.restart,
         });
         match (rule, success) {
-            (Restart::Never | Restart::OnFailure, true) => self.over(run, Ended::Succeeded),
-            (Restart::Never, false) => self.over(run, Ended::GaveUp(reason)),
+            (Restart::Never | Restart::OnFailure, true) => run.ended = Some(Ended::Succeeded),
+            (Restart::Never, false) => run.ended = Some(Ended::GaveUp(reason)),
             (Restart::Always, _) | (Restart::OnFailure, false) => {
                 self.again(run, reason.code, Code::RestartBackoff, &reason.text);
             }
@@ -262,8 +273,8 @@ impl<'a> Attempt<'_, 'a> {
             (Verb::Create, Kind::Conflict) if run.attempts == 0 => run.attempts = 1,
             (_, Kind::Unavailable) => self.later(run, Code::EngineDown, &error.message),
             (_, Kind::Busy) | (Verb::Inspect, _) => self.later(run, Code::EngineFailed, &error.message),
-            (_, Kind::Invalid) => self.over(run, gave_up(Code::EngineInvalid, verb, error)),
-            (_, Kind::Unsupported) => self.over(run, gave_up(Code::EngineUnsupported, verb, error)),
+            (_, Kind::Invalid) => run.ended = Some(gave_up(Code::EngineInvalid, verb, error)),
+            (_, Kind::Unsupported) => run.ended = Some(gave_up(Code::EngineUnsupported, verb, error)),
             (Verb::Create, Kind::NotFound) => self.failed(run, Code::ImageNotFound, verb, error),
             (_, Kind::NotFound | Kind::Conflict | Kind::Failed | Kind::TimedOut) => {
                 self.failed(run, Code::EngineFailed, verb, error);
@@ -282,7 +293,8 @@ impl<'a> Attempt<'_, 'a> {
         let tuning = self.draft.core.tuning;
         if run.attempts >= tuning.restart_attempts {
             let text = format!("{text}; given up after {} attempts", run.attempts);
-            return self.over(run, Ended::GaveUp(Reason::new(over, text)));
+            run.ended = Some(Ended::GaveUp(Reason::new(over, text)));
+            return;
         }
         run.attempts += 1;
         let text = format!("{text}; attempt {} of {} follows", run.attempts, tuning.restart_attempts);
@@ -294,11 +306,6 @@ impl<'a> Attempt<'_, 'a> {
     fn later(&mut self, run: &mut Run, code: Code, text: &str) {
         run.reason = Some(Reason::new(code, text));
         self.wait(run, self.draft.core.tuning.delay(1), false);
-    }
-
-    fn over(&mut self, run: &mut Run, ended: Ended) {
-        run.ended = Some(ended.clone());
-        self.report.ended.push((self.key.clone(), ended));
     }
 
     // Wish::Halt
@@ -313,7 +320,7 @@ impl<'a> Attempt<'_, 'a> {
             Some(seen) if seen.is_live() || seen == Seen::Stopping => self.stop(run),
             Some(_) | None => {
                 run.reason = None;
-                run.admitted = false;
+                run.admission = None;
                 // an end on order is none that counts
                 run.exit_noted = true;
                 self.draft.free(self.key);
@@ -448,6 +455,14 @@ impl<'a> Attempt<'_, 'a> {
         let handle = self.instance().map(|instance| instance.handle.clone());
         let target = Target { key: self.key.clone(), service_name: self.record.name.clone(), handle };
         run.call = Some((self.draft.call(&self.engine, target, op), verb));
+    }
+
+    /// Its end is told when it comes, and with everything that is told again.
+    fn tell_end(&mut self, wish: Wish, run: &Run, before: Option<&Run>) {
+        let is_told = run.told.is_some() && before.is_some_and(|before| before.ended == run.ended);
+        if let Some(ended) = run.ended.as_ref().filter(|_| wish == Wish::Run && !is_told) {
+            self.report.ended.push((self.key.clone(), ended.clone()));
+        }
     }
 
     fn observe(&mut self, run: &mut Run) {

@@ -98,7 +98,9 @@ fn settle(draft: &mut Draft<'_>) {
         if !draft.reopen() {
             return;
         }
-        let waiting = draft.core.waiting.iter().copied();
+        let core = draft.core;
+        core.short.iter().for_each(|key| draft.wake(key.service, draft.now));
+        let waiting = core.waiting.iter().copied();
         if draft.makes_room() {
             waiting.for_each(|service| draft.wake(service, draft.now));
         } else {

@@ -136,11 +136,11 @@ fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIte
     }
 }
 
-/// What no record and no engine says a word about is gone, with what it held, once every engine has listed what it has.
+/// What no record and no engine says a word about is gone, with what it held, once every engine has listed what it has; one
+/// that has not come yet may have it, for as long as an engine may take.
 fn clear(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
-    // an engine that has not come yet may have it
     let since = draft.watch().awake_since.filter(|_| draft.outlook().cluster);
-    if let Some(all_here) = since.map(|since| since.after(2 * draft.core.tuning.dead_after))
+    if let Some(all_here) = since.map(|since| since.after(draft.core.tuning.engines_within))
         && draft.now < all_here
     {
         draft.wake(key.service, all_here);

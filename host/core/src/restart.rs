@@ -19,6 +19,9 @@ pub struct Tuning {
     /// What an instance needs and its node does not have is lost after so long: what is plugged in again at once, or told a
     /// little later than an engine, is not.
     pub lost_after: u64,
+    /// An engine that did not come in so long after its node's start is not waited for: what no record names does not live
+    /// there.
+    pub engines_within: u64,
     /// A node that nobody heard for so long counts as dead.
     pub dead_after: u64,
     /// Who must be heard before this node acts for others.
@@ -46,6 +49,7 @@ impl Default for Tuning {
             stable_after: 60_000,
             healthy_after: 10_000,
             lost_after: 5_000,
+            engines_within: 100_000,
             dead_after: 20_000,
             witness: Witness::Majority,
             keep_deleted: 30 * 24 * 3_600_000,

@@ -27,7 +27,7 @@ pub(crate) struct Run {
     /// A call failed, and nothing followed from it yet.
     pub failed: Option<(Verb, EngineError)>,
     /// Admission said yes.
-    pub admitted: bool,
+    pub admission: Option<Admission>,
     /// Ends and failures since it was last healthy.
     pub attempts: u32,
     /// Nothing is done before.
@@ -73,6 +73,25 @@ pub(crate) struct Lack {
     pub counts: bool,
 }
 
+/// How an instance was let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// With all that it takes.
+    Whole,
+    /// For it was there already: what it takes, in words, was not to be had.
+    Short(String),
+}
+
+impl Admission {
+    /// What it goes on without.
+    pub fn lacks(&self) -> Option<&String> {
+        match self {
+            Self::Whole => None,
+            Self::Short(what) => Some(what),
+        }
+    }
+}
+
 /// A wait, given up early when the engine shows something else than when it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wait {
@@ -93,6 +112,11 @@ pub(crate) enum Verb {
 }
 
 impl Run {
+    /// Whether it goes on without what it takes, and asks for it when something became free.
+    pub fn is_short(&self) -> bool {
+        self.admission.as_ref().is_some_and(|admission| *admission != Admission::Whole)
+    }
+
     pub fn call_id(&self) -> Option<CallId> {
         self.call.map(|(id, _)| id)
     }

@@ -13,6 +13,8 @@ pub struct Sizes {
     pub seen: usize,
     /// Instances that the executor deals with.
     pub runs: usize,
+    /// Those of them that go on without what they take.
+    pub short: usize,
     /// Instances that the owner was told of.
     pub heard: usize,
     /// Those of them that lost what they need.
@@ -46,6 +48,7 @@ impl Core {
             records: self.records.len(),
             seen: self.seen.len(),
             runs: self.runs.len(),
+            short: self.short.len(),
             heard: self.heard.len(),
             lacking: self.lacking.len(),
             dead: self.dead.len(),

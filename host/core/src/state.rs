@@ -76,6 +76,8 @@ pub struct Core {
     pub(crate) waiting: BTreeSet<ServiceId>,
     /// Instances of this node's own services that lost what they need.
     pub(crate) lacking: BTreeSet<InstanceKey>,
+    /// Instances here that go on without what they take.
+    pub(crate) short: BTreeSet<InstanceKey>,
     /// The tombstones that have nothing left to stop.
     pub(crate) over: BTreeSet<ServiceId>,
 
@@ -152,6 +154,7 @@ impl Core {
             held: Taken::new(),
             waiting: BTreeSet::new(),
             lacking: BTreeSet::new(),
+            short: BTreeSet::new(),
             over: BTreeSet::new(),
             age: Age::default(),
             due: BTreeSet::new(),
@@ -378,8 +381,18 @@ impl Core {
 
     fn apply_mark(&mut self, mark: Mark) {
         match mark {
-            Mark::Run(key, Some(run)) => self.runs.insert(&key, *run),
-            Mark::Run(key, None) => drop(self.runs.remove(&key)),
+            Mark::Run(key, Some(run)) => {
+                if run.is_short() {
+                    self.short.insert(key.clone());
+                } else {
+                    self.short.remove(&key);
+                }
+                self.runs.insert(&key, *run);
+            }
+            Mark::Run(key, None) => {
+                self.short.remove(&key);
+                self.runs.remove(&key);
+            }
             Mark::Heard(key, heard) => self.hear(&key, heard.map(|heard| *heard)),
             Mark::Holds(service, node, stamp) => drop(self.holds.insert((service, node), stamp)),
             Mark::Peer(node, peer) => self.know(node, *peer),

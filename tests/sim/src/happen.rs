@@ -10,7 +10,7 @@ use motey_core::step::{EngineState, Input};
 use crate::dice::mix;
 use crate::disk::Contents;
 use crate::engine::{Mishap, exited};
-use crate::node::{Death, Fuse, NEVER};
+use crate::node::{Death, Fuse, NEVER, Node};
 use crate::plan::{Change, Happening, Wish};
 use crate::queue::Time;
 use crate::watch::Verdict;
@@ -176,17 +176,20 @@ impl World {
         let before = self.nodes[n].disk.now.clone();
         if self.nodes[n].disk.restore() {
             self.tell(n, |_| "finds an older disk".into());
-            self.excuse(&before);
+            self.excuse(n, &before);
             self.mislead(n, &before);
         }
     }
 
-    /// What was on a disk and is nowhere else now: nobody can be blamed for its loss. What is left of a service binds
-    /// as before.
-    pub fn excuse(&mut self, before: &Contents) {
+    /// What was on the disk of `n` and is nowhere else now, where somebody could tell of it: nobody can be blamed for its
+    /// loss. What is left of a service binds as before.
+    pub fn excuse(&mut self, n: usize, before: &Contents) {
+        let now = self.now;
+        let tells = |node: &&Node| node.number == n || (node.life().is_some() && node.paused_until <= now);
         for id in before.records.keys() {
-            let copies = || self.nodes.iter().filter_map(|node| node.disk.now.records.get(id));
-            let kept = self.nodes.iter().filter_map(|node| node.disk.now.kept.get(id));
+            let nodes = || self.nodes.iter().filter(tells);
+            let copies = || nodes().filter_map(|node| node.disk.now.records.get(id));
+            let kept = nodes().filter_map(|node| node.disk.now.kept.get(id));
             let stamp = copies().map(|copy| copy.stamp).max();
             let order = copies().map(|copy| copy.revision.order).chain(kept.map(|kept| kept.order)).max();
             if stamp.is_none() {
@@ -365,7 +368,7 @@ impl World {
         let before = std::mem::take(&mut self.nodes[n].disk).now;
         self.nodes[n].engines.iter_mut().for_each(|engine| engine.bodies.clear());
         self.tell(n, |_| "is lost for ever, its disk too".into());
-        self.excuse(&before);
+        self.excuse(n, &before);
         Some(n)
     }
 }

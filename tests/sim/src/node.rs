@@ -184,9 +184,12 @@ impl Node {
         self.offers(now).map(|it| (it.id.clone(), supply(it))).collect()
     }
 
-    /// Whether something that an instance holds, or its image needs, is not among that.
+    /// Whether something that an instance holds, or its image needs, is not among that; or it holds nothing of it.
     pub fn lacks(&self, key: &InstanceKey, image: &ImageSpec, supply: &BTreeMap<CapId, u64>) -> bool {
-        let mut held = self.disk.now.leases.iter().filter(|lease| lease.holder == *key);
+        let mut held = self.disk.now.leases.iter().filter(|lease| lease.holder == *key).peekable();
+        if held.peek().is_none() && !requirements(image).is_empty() {
+            return true;
+        }
         let is_there = |wanted: &Requirement| {
             let least = if let Take::Amount(amount) = wanted.take { amount } else { 1 };
             supply.iter().any(|(of, all)| of.name == wanted.name && *all >= least)

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::peer::Duty;
-use motey_core::record::{Assignment, Desired, InstanceKey, Place, ServiceRecord, SlotId};
+use motey_core::record::{Assignment, Desired, Fence, InstanceKey, Place, ServiceRecord, SlotId};
 use motey_core::spec::{ImageSpec, Neighbours};
 use motey_core::step::{EventKind, Input, Txn};
 use motey_core::{Standing, Tuning};
 
-use crate::blueprint::Names;
+use crate::blueprint::{Names, requirements};
 use crate::engine::Body;
 use crate::node::Node;
 use crate::watch::{Verdict, holds};
@@ -174,8 +174,11 @@ pub fn moves_successor_first(
         for (slot, assigned) in before.slots.iter().filter(|(slot, assigned)| stays(before, slot, assigned)) {
             let key = record.key(slot, assigned.fence);
             let ends = record.dismissed.iter().any(|it| (&it.slot, it.fence) == (slot, assigned.fence));
-            let next = record.slots.get(slot).map(|next| record.key(slot, next.fence));
-            let goes_on = next.is_some_and(|next| lives(nodes, &next));
+            let next = record.slots.get(slot);
+            let lives_on = |fence: Fence| lives(nodes, &record.key(slot, fence));
+            let goes_on = next.is_some_and(|next| {
+                lives_on(next.fence) || next.from.as_ref().is_some_and(|former| lives_on(former.fence))
+            });
             holds("what moves is not stopped first", !ends || goes_on || !lives(nodes, &key), || {
                 format!("{} is dismissed, and nothing runs in its place", names.key(&key))
             })?;
@@ -191,8 +194,12 @@ fn is_the_same_but_for_slots(before: &ServiceRecord, after: &ServiceRecord) -> b
 }
 
 /// Whether a slot runs until another instance of it does: a plain one, which is not on its way already.
+/// What takes a device stops first, also where that was not known to be one when it was placed.
 fn stays(record: &ServiceRecord, slot: &SlotId, assigned: &Assignment) -> bool {
-    let alone = |image: &ImageSpec| image.neighbours == Neighbours::default();
+    let alone = |image: &ImageSpec| {
+        let takes_device = requirements(image).iter().any(|wanted| wanted.name == "dongle");
+        image.neighbours == Neighbours::default() && !takes_device
+    };
     let is_plain = matches!(slot.place, Place::Ordinal(_)) && !assigned.pinned;
     is_plain
         && assigned.from.is_none()

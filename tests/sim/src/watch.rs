@@ -191,6 +191,9 @@ impl Watch {
             }
             Verb::Stop if fails_its_checks(node, key) => true,
             Verb::Stop | Verb::Destroy => {
+                // the order may be taken back
+                let account = self.accounts.entry(key.clone()).or_default();
+                account.causes = account.causes.max(account.starts + 1);
                 record.judges(key) && (!runs(record, key, node) || stops(record, key))
             }
             Verb::Inspect => true,

@@ -146,7 +146,8 @@ fn leave_slot(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) 
 }
 
 /// A slot whose node was forgotten, or is silent and may be acted for, goes back to where it came from or is placed
-/// anew. A pinned one waits for its node, and so does one whose service wants it.
+/// anew. A pinned one waits for its node, and so does one whose service wants it. An owner that was forgotten itself leaves
+/// its own slots to whoever takes the service over: where nobody does, they have no other node.
 fn mind_node(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
     let waits = record.revision.spec.on_node_loss == OnNodeLoss::Wait;
     let Some(assigned) = record.slots.get_mut(slot) else { return };
@@ -154,7 +155,7 @@ fn mind_node(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) {
     if assigned.from.as_ref().is_some_and(|former| outlook.is_forgotten(former.node)) {
         assigned.from = None;
     }
-    let forgotten = outlook.is_forgotten(assigned.node);
+    let forgotten = outlook.is_forgotten(assigned.node) && assigned.node != draft.me();
     let lost = outlook.is_silent(assigned.node)
         && outlook.permitted
         && !waits
@@ -344,8 +345,9 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
         let own_runs = own.is_some_and(|own| own.runs() || (own.is_frozen() && !extra.runs()));
         let current = extra.revision == Some(record.revision.since(&slot.image));
         let is_drained = outlook.draining.contains(&extra.node);
-        // what has no other node goes on where it is, and moves from there when there is one
-        let has_none = assigned.is_none() && !leaves_for_good(is_drained, slot);
+        // what runs nowhere else goes on where it is, and moves from there when there is another node
+        let is_alone = assigned.is_none() || own.is_some_and(Observed::is_frozen);
+        let has_none = is_alone && !leaves_for_good(is_drained, slot);
         let is_home = homes::allow(record, slot, extra.node);
         let stays = (!is_drained || has_none) && is_home && !outlook.is_forgotten(extra.node);
         let beside = assigned.is_some_and(|assigned| assigned.node == extra.node);

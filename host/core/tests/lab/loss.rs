@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use motey_core::capability::{Capability, Supply};
 use motey_core::project::State;
+use motey_core::record::InstanceKey;
 use motey_core::spec::{ImageSpec, OnLoss, Replicas};
 use motey_core::step::Request;
 
@@ -63,14 +64,58 @@ fn what_stops_starts_again_when_it_is_back() {
     assert_eq!(lab.said(id), "");
 }
 
+fn unit(unit: &str) -> Capability {
+    let mut dongle = dongle();
+    dongle.id.unit = unit.into();
+    dongle
+}
+
+/// Two services with a dongle each; the instance of the second, which has the last unit.
+fn beside_another(then: OnLoss) -> (Lab, InstanceKey) {
+    let mut lab = Lab::new();
+    lab.offer([unit("a"), unit("b")]);
+    lab.ask(deploy(service(1), [on_loss(OnLoss::Keep)]));
+    lab.ask(deploy(service(2), [on_loss(then)]));
+    lab.rest();
+    let key = lab.at(service(2), "web-0");
+    (lab, key)
+}
+
+/// The disk lost its lease, and the unit is gone.
+fn robbed(then: OnLoss) -> (Lab, InstanceKey) {
+    let (mut lab, key) = beside_another(then);
+    lab.rob(&key);
+    lab.capabilities = vec![unit("a")];
+    lab.restart();
+    lab.settle();
+    assert!(lab.live(service(2)).contains(&key), "what runs is not refused");
+    lab.rest();
+    (lab, key)
+}
+
+#[test]
+fn what_stops_does_not_run_without_its_lease_either() {
+    let (mut lab, _) = robbed(OnLoss::Stop);
+    lab.check_rest();
+    assert!(lab.live(service(2)).is_empty());
+    assert_eq!(lab.said(service(2)), "waiting.capability: fog-1: dongle is held by lab/web");
+}
+
+#[test]
+fn what_is_kept_without_its_lease_says_so_and_takes_it_when_it_is_free() {
+    let (mut lab, key) = robbed(OnLoss::Keep);
+    assert!(lab.live(service(2)).contains(&key));
+    assert_eq!(lab.said(service(2)), "capability.lost: fog-1: dongle is held by lab/web; it runs on");
+    lab.ask(Request::Delete(service(1)));
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.live(service(2)), lab.said(service(2))), (vec![key.clone()], String::new()));
+    assert!(lab.disk.leases.len() == 1 && lab.disk.leases.iter().all(|lease| lease.holder == key));
+}
+
 #[test]
 fn what_stops_takes_another_one_that_is_free() {
     let (mut lab, id) = (Lab::new(), service(1));
-    let unit = |unit: &str| {
-        let mut dongle = dongle();
-        dongle.id.unit = unit.into();
-        dongle
-    };
     lab.offer([unit("a"), unit("b")]);
     lab.ask(deploy(id, [on_loss(OnLoss::Stop)]));
     lab.rest();

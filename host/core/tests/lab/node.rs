@@ -30,6 +30,8 @@ pub struct Lab {
     pub checks: VecDeque<Check>,
     /// Instances that run and do not do their work.
     pub sick: BTreeSet<InstanceKey>,
+    /// Instances whose leases the disk lost.
+    pub robbed: BTreeSet<InstanceKey>,
     pub answers: BTreeMap<AskId, Option<Answer>>,
     pub outbox: Vec<(NodeId, Letter)>,
     pub capabilities: Vec<Capability>,
@@ -65,6 +67,7 @@ impl Lab {
             calls: VecDeque::new(),
             checks: VecDeque::new(),
             sick: BTreeSet::new(),
+            robbed: BTreeSet::new(),
             answers: BTreeMap::new(),
             outbox: Vec::new(),
             capabilities: Vec::new(),
@@ -286,6 +289,13 @@ impl Lab {
         event
     }
 
+    /// The process dies, and of an instance's leases nothing is on the disk.
+    pub fn rob(&mut self, key: &InstanceKey) {
+        self.crash(true);
+        self.disk.leases.retain(|lease| lease.holder != *key);
+        self.robbed.insert(key.clone());
+    }
+
     /// The process dies; calls under way are done by the engines (`done`) or not. Nothing is heard of them.
     pub fn crash(&mut self, done: bool) {
         for call in std::mem::take(&mut self.calls) {
@@ -405,7 +415,7 @@ impl Lab {
             let takes = |lease: &&Lease| lease.holder == *key;
             let needs = self.takes(key);
             assert!(
-                !needs || self.disk.leases.iter().any(|lease| takes(&lease)),
+                !needs || self.robbed.contains(key) || self.disk.leases.iter().any(|lease| takes(&lease)),
                 "{} runs without its lease",
                 key.slot
             );
