@@ -153,6 +153,9 @@ pub struct Node {
     pub cluster: String,
     pub version: String,
     pub started: String,
+    pub phase: String,
+    pub phase_message: Option<String>,
+    pub cordoned: bool,
     pub engines: Vec<Engine>,
 }
 

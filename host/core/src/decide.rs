@@ -25,6 +25,7 @@ impl Core {
                 mail::beat(&mut draft);
             }
             Input::Members(_) => mail::look_again(&mut draft),
+            Input::Parts(_) => draft.room = true,
             Input::Broker(_) => {}
             Input::Capabilities { .. } => self.have_other_capabilities(&mut draft),
             Input::Engine { .. } => {
@@ -67,6 +68,9 @@ impl Core {
     /// A beat is a step of its own: it writes nothing, so that a full disk does not make this node silent. So is what
     /// others said about forgotten nodes, and what follows for tombstones.
     fn wake(&self, draft: &mut Draft<'_>, now: Millis) {
+        if self.patience_due().is_some_and(|due| due <= now) {
+            return draft.wait_for_parts();
+        }
         if mail::is_due(draft, now) {
             return mail::beat(draft);
         }

@@ -137,6 +137,7 @@ impl<'a> Draft<'a> {
             incarnation,
             standing,
             offers: self.offers,
+            tries: self.writes_standing && self.core.cannot_write,
             journal: self.journal,
             durability: self.durability,
         };

@@ -35,6 +35,7 @@ mod needs;
 mod offer;
 mod owner;
 pub mod peer;
+pub mod phase;
 mod placement;
 pub mod plan;
 pub mod project;

@@ -95,6 +95,7 @@ fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> 
     if begins {
         peer.got = 0;
         peer.behind = false;
+        peer.condition = None;
     }
     peer.incarnation = peer.incarnation.max(Some(letter.incarnation));
     let before = match &letter.message {
@@ -127,7 +128,7 @@ fn hear_beat(draft: &mut Draft<'_>, from: NodeId, beat: &Beat, news: News) {
     let Some(peer) = draft.peer(from) else { return };
     peer.hears.clone_from(&beat.hears);
     peer.duty = beat.duty;
-    peer.disputed = beat.disputed;
+    peer.condition = Some(beat.condition.clone());
     let still_behind = peer.behind && !news.missed;
     if still_behind {
         draft.send(from, PeerMessage::Resync);
@@ -168,7 +169,7 @@ pub(crate) fn outdo(draft: &mut Draft<'_>, other: Incarnation) {
     }
     draft.raise(other.count.saturating_add(1));
     let (now, span) = (draft.now, RAISES_WITHIN * draft.core.tuning.dead_after);
-    let mut watch = draft.watch().clone();
+    let mut watch = Watch { in_haste: true, ..draft.watch().clone() };
     watch.raises.retain(|at| now <= at.after(span));
     watch.raises.push(now);
     let repeated = watch.raises.len() >= RAISES;
@@ -346,14 +347,15 @@ pub(crate) fn beat_soon(draft: &mut Draft<'_>) {
 }
 
 fn say_beat(draft: &mut Draft<'_>, hears: BTreeSet<NodeId>) {
-    let disputed = draft.outlook().disputed;
-    let standing = draft.standing().clone();
+    let (condition, standing) = (draft.condition(), draft.standing().clone());
+    let watch = Watch { said: condition.clone(), ..draft.watch().clone() };
+    draft.set_watch(watch);
     for to in draft.peer_ids() {
         let beat = Beat {
             posted: draft.posted(to),
             hears: hears.clone(),
             duty: standing.duty,
-            disputed,
+            condition: condition.clone(),
             forgotten: standing.forgotten.clone(),
         };
         draft.send(to, PeerMessage::Beat(beat));

@@ -10,6 +10,7 @@ use crate::grave::Graves;
 use crate::id::{Millis, NodeId};
 use crate::mutant::{self, Mutant};
 use crate::peer::{Duty, Forgotten, NodeFacts};
+use crate::phase::Condition;
 use crate::record::Incarnation;
 use crate::restart::{Tuning, Witness};
 
@@ -51,7 +52,8 @@ pub(crate) struct Peer {
     /// Whom it says it hears.
     pub hears: BTreeSet<NodeId>,
     pub duty: Duty,
-    pub disputed: bool,
+    /// How it says that it is; `None`: it has not said so in its present life.
+    pub condition: Option<Condition>,
     pub facts: Option<Arc<NodeFacts>>,
     /// The number of the last letter to it.
     pub posted: u64,
@@ -85,6 +87,8 @@ pub(crate) struct Watch {
     pub disputed_until: Option<Millis>,
     /// The facts it told last.
     pub told: Option<Arc<NodeFacts>>,
+    /// How it said last that it is.
+    pub said: Condition,
     pub outlook: Arc<Outlook>,
 }
 
@@ -99,7 +103,7 @@ pub(crate) struct Outlook {
     pub live: BTreeSet<NodeId>,
     /// Heard by this node itself.
     pub heard: BTreeSet<NodeId>,
-    /// Heard, and taking on what is new.
+    /// Heard, and taking on what is new. How this node is itself, it knows better than its outlook.
     pub usable: BTreeSet<NodeId>,
     /// On their way out, by their operator's wish.
     pub draining: BTreeSet<NodeId>,
@@ -115,6 +119,15 @@ pub(crate) struct Outlook {
     pub removed: bool,
     /// It is one of two with the same id.
     pub disputed: bool,
+    /// Others said a moment ago that they know a later life of it.
+    pub restored: bool,
+}
+
+impl Peer {
+    /// Whether it takes on what is new, as it says itself.
+    pub fn takes_on(&self) -> bool {
+        self.duty == Duty::Operate && self.condition.as_ref().is_some_and(Condition::takes_on)
+    }
 }
 
 impl Outlook {
@@ -206,10 +219,10 @@ impl Survey<'_> {
         }
         let mut usable = heard.clone();
         usable.retain(|node| known.contains(node));
-        for node in self.with(|peer| peer.duty != Duty::Operate || peer.disputed) {
+        for node in self.with(|peer| !peer.takes_on()) {
             usable.remove(&node);
         }
-        if self.standing.duty != Duty::Operate || leaving || disputed {
+        if self.standing.duty != Duty::Operate {
             usable.remove(&self.me);
         }
         heard.retain(|node| members.contains(node));
@@ -231,6 +244,7 @@ impl Survey<'_> {
             leaving,
             removed,
             disputed,
+            restored: watch.raises.last().is_some_and(|at| self.now < at.after(dead_after)),
         }
     }
 

@@ -73,6 +73,8 @@ mutants! {
     TrustEpoch = "trust-epoch",
     /// What must not run twice is moved off a silent node.
     MovePinned = "move-pinned",
+    /// A node is given something new in whatever phase it says that it is.
+    PlaceOnAnyPhase = "place-on-any-phase",
     /// Who hears too few acts for silent nodes all the same.
     ActUnpermitted = "act-unpermitted",
     /// An owner does not wait for the heir that it named.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::capability::{CapId, Capability};
 use crate::id::{EngineName, ImageKey, NodeId, NodeName, ServiceId, ServiceName};
 use crate::instance::Report;
+use crate::phase::Condition;
 use crate::record::{Incarnation, Revision, ServiceRecord, Stamp};
 use crate::state::Engine;
 
@@ -62,8 +63,8 @@ pub struct Beat {
     pub hears: BTreeSet<NodeId>,
     /// What it takes on.
     pub duty: Duty,
-    /// It is one of two with the same id, and decides nothing.
-    pub disputed: bool,
+    /// How the sender is: whether it is to be given anything new.
+    pub condition: Condition,
     /// Whom the operators gave up.
     pub forgotten: Forgotten,
 }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use crate::capability::{Capability, Lease};
 use crate::directory::Directory;
 use crate::grave::Age;
-use crate::id::{EngineName, Millis, NodeId, NodeName, ServiceId};
+use crate::id::{Called, EngineName, Millis, NodeId, NodeName, ServiceId};
 use crate::instance::{Heard, Instance, Seen};
 use crate::keyed::Keyed;
 use crate::membership::{BEATS, Membership, Outlook, Peer, Standing, Survey, Watch};
 use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
-use crate::peer::Duty;
+use crate::peer::{Duty, NodeFacts};
+use crate::phase::Parts;
 use crate::reason::{Code, Reason};
 use crate::record::{Incarnation, InstanceKey, Revision, ServiceRecord, SlotId, Stamp};
 use crate::restart::Tuning;
@@ -47,8 +48,15 @@ pub struct Core {
     pub(crate) dead: Keyed<()>,
     pub(crate) kept: BTreeMap<ServiceId, Arc<Revision>>,
     pub(crate) standing: Arc<Standing>,
-    /// When what was heard about forgotten nodes, and counts already, is to be written.
+    /// When what was heard about forgotten nodes, and counts already, is to be written; or it is tried whether anything can.
     pub(crate) unwritten: Option<Millis>,
+    /// The last decision that adds anything could not be written.
+    pub(crate) cannot_write: bool,
+
+    /// What it is made of, as it was told; what did not speak in time is left out.
+    pub(crate) parts: Option<Parts>,
+    /// Until then the rest of it is waited for; `None`: nothing was looked at in this life.
+    pub(crate) patience: Option<Millis>,
 
     // observed here
     pub(crate) capabilities: BTreeMap<String, Vec<Capability>>,
@@ -126,6 +134,11 @@ pub struct EngineView<'a> {
     pub instances: usize,
 }
 
+/// Why a node that nothing else is wrong with is given nothing new.
+pub(crate) fn cordoned(node: &Called) -> String {
+    format!("{node} is cordoned")
+}
+
 impl Core {
     /// A core that knows what its store holds, and nothing of the world yet. A tick is due at once: all that lives
     /// is looked at, also where no engine ever comes.
@@ -139,6 +152,9 @@ impl Core {
             kept: stored.kept.into_iter().map(|(service, revision)| (service, Arc::new(revision))).collect(),
             standing: Arc::new(stored.standing),
             unwritten: None,
+            cannot_write: false,
+            parts: None,
+            patience: None,
             capabilities: BTreeMap::new(),
             engines: BTreeMap::new(),
             seen: Keyed::default(),
@@ -197,6 +213,7 @@ impl Core {
             }
             Input::Checked { check, key, result } => self.note_check(key, *check, result),
             Input::Members(all) => self.note_members(all),
+            Input::Parts(parts) => self.parts = Some(parts.clone()),
             Input::Broker(present) => self.membership.broker.clone_from(present),
             Input::Asked { .. } | Input::Peer { .. } | Input::Tick => {}
         }
@@ -337,6 +354,11 @@ impl Core {
     pub fn apply(&mut self, Committed(step): Committed) -> Vec<Effect> {
         self.apply_txn(&step.txn);
         step.marks.into_iter().for_each(|mark| self.apply_mark(mark));
+        if self.cannot_write && !step.txn.is_empty() && !step.txn.adds_nothing() {
+            self.cannot_write = false;
+            // nothing was placed here meanwhile
+            self.due.extend(self.waiting.iter().map(|service| (Millis(0), *service)));
+        }
         step.effects
     }
 
@@ -346,7 +368,8 @@ impl Core {
         }
         if let Some(standing) = &txn.standing {
             self.standing = Arc::clone(standing);
-            self.unwritten = None;
+            // written from a reserve, it says nothing of the disk
+            self.unwritten = self.unwritten.filter(|_| self.cannot_write && !txn.tries);
             if !self.is_in_cluster() {
                 self.membership.watch.outlook = Arc::new(self.alone());
             }
@@ -406,6 +429,8 @@ impl Core {
             Mark::Fences(n) => self.fences = n,
             Mark::Calls(n) => self.calls = n,
             Mark::Age(age) => self.age = age,
+            Mark::Patience(Some(until)) => self.patience = Some(until),
+            Mark::Patience(None) => self.parts = Some(Parts::default()),
             Mark::Refused(service, slot, node, until) => {
                 self.refused.insert((service, slot, node), until);
                 self.due.insert((until, service));
@@ -435,13 +460,19 @@ impl Core {
     }
 
     fn know(&mut self, node: NodeId, peer: Peer) {
-        let facts = peer.facts.clone();
-        let before = self.membership.peers.insert(node, peer).and_then(|peer| peer.facts);
-        if let Some(facts) = facts.filter(|facts| before.is_none_or(|it| !Arc::ptr_eq(&it, facts))) {
+        let (facts, duty, condition) = (peer.facts.clone(), peer.duty, peer.condition.clone());
+        let before = self.membership.peers.insert(node, peer).unwrap_or_default();
+        let is_other = |facts: &Arc<NodeFacts>| before.facts.is_none_or(|it| !Arc::ptr_eq(&it, facts));
+        let says_otherwise = (before.duty, before.condition) != (duty, condition);
+        let facts = facts.filter(is_other);
+        if facts.is_none() && !says_otherwise {
+            return;
+        }
+        if let Some(facts) = facts {
             self.directory.update(node, facts);
-            self.directory.close(node, self.closed(node));
             self.given.remove(&node);
         }
+        self.directory.close(node, self.closed(node));
     }
 
     fn look_out(&mut self, watch: Watch) {
@@ -454,19 +485,29 @@ impl Core {
         }
     }
 
-    /// Why another node gets nothing new.
+    /// Why another node gets nothing new: it said so since, or the outlook has it so.
     fn closed(&self, node: NodeId) -> Option<Reason> {
-        let outlook = &self.membership.watch.outlook;
-        if outlook.usable.contains(&node) {
-            return None;
-        }
-        let why = match () {
-            () if outlook.is_forgotten(node) => "was forgotten",
-            () if !outlook.heard.contains(&node) => "is not heard",
-            () if outlook.draining.contains(&node) => "is being drained",
-            () => "is cordoned, or has a twin",
+        let (outlook, called) = (&self.membership.watch.outlook, self.called(node));
+        let peer = self.membership.peers.get(&node);
+        let why = match peer.map(|peer| (peer, &peer.condition)) {
+            _ if outlook.is_forgotten(node) => format!("{called} was forgotten"),
+            None => format!("{called} is not heard"),
+            Some(_) if !outlook.heard.contains(&node) => format!("{called} is not heard"),
+            Some((peer, _)) if peer.takes_on() && outlook.usable.contains(&node) => return None,
+            // between two beats an outlook knows nothing of it
+            Some((peer, _)) if peer.takes_on() => {
+                format!("{called} operates again, and is asked in a moment")
+            }
+            Some((_, None)) => format!("{called} has not said yet how it is"),
+            Some((_, Some(condition))) => condition.why(&called).unwrap_or_else(|| cordoned(&called)),
         };
-        Some(Reason::new(Code::WaitingNode, format!("{} {why}", self.called(node))))
+        Some(Reason::new(Code::WaitingNode, why))
+    }
+
+    /// Why it is not known yet what another node has: what it told so far is not all.
+    pub(crate) fn unknown_yet(&self, node: NodeId) -> Option<Reason> {
+        let condition = self.membership.peers.get(&node)?.condition.as_ref()?;
+        self.closed(node).filter(|_| condition.is_incomplete())
     }
 
     fn remember(&mut self, record: &Arc<ServiceRecord>) {
@@ -511,12 +552,13 @@ impl Core {
 
     /// Puts a decision that could not be written off until `at`: its services are looked at again then.
     pub fn postpone(&mut self, dropped: &Dropped, at: Millis) {
+        self.cannot_write = true;
         if mutant::is(Mutant::LoseDropped) {
             self.due.retain(|(due, _)| dropped.fired.is_none_or(|fired| *due > fired));
             return;
         }
         self.age.not_before = at;
-        self.unwritten = self.unwritten.map(|due| due.max(at));
+        self.unwritten = Some(at);
         let mut late: BTreeSet<ServiceId> = dropped.touched.clone();
         if let Some(now) = dropped.fired {
             late.extend(self.due_until(now));
@@ -533,7 +575,8 @@ impl Core {
     /// When the next [`Input::Tick`] has something to do; `None` while nothing waits for time.
     pub fn next_due(&self) -> Option<Millis> {
         let service = self.due.first().map(|(at, _)| *at);
-        service.into_iter().chain(self.beat_due()).chain(self.unwritten).chain(self.count_due()).min()
+        let others = [self.beat_due(), self.unwritten, self.count_due(), self.patience_due()];
+        service.into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// What this node sees when it looks about.
@@ -544,10 +587,15 @@ impl Core {
 
     /// When the next sign of life is due; `None` on a node that stands alone.
     pub(crate) fn beat_due(&self) -> Option<Millis> {
-        let Watch { last_beat, in_haste, .. } = self.membership.watch;
-        let last = last_beat.filter(|_| !in_haste);
+        let Watch { last_beat, in_haste, said, .. } = &self.membership.watch;
+        let last = last_beat.filter(|_| !in_haste && *said == self.condition());
         let next = last.map_or(Millis(0), |last| last.after(self.tuning.dead_after / BEATS));
         self.is_in_cluster().then_some(next)
+    }
+
+    /// When what this node is made of is waited for no longer; at once, where that was not set yet.
+    pub(crate) fn patience_due(&self) -> Option<Millis> {
+        self.is_incomplete().then(|| self.patience.unwrap_or(Millis(0)))
     }
 
     pub(crate) fn is_in_cluster(&self) -> bool {

@@ -42,6 +42,7 @@ use crate::membership::{Peer, Standing, Watch};
 use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
 use crate::peer::{Duty, Forgotten, Letter};
+use crate::phase::Parts;
 use crate::reason::Reason;
 use crate::record::{Incarnation, InstanceKey, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
@@ -72,6 +73,9 @@ pub enum Input {
     Members(BTreeSet<NodeId>),
     /// Who is present at the first broker; `None` while there is no session with it.
     Broker(Option<BTreeSet<NodeId>>),
+    /// What this node is made of. What of it has not spoken in this life of the node is waited for, before anything new
+    /// is placed here; told anew, it replaces what was told before.
+    Parts(Parts),
     /// A source's full set of capabilities; what is missing in it is no longer offered.
     Capabilities {
         /// Who reports.
@@ -345,6 +349,8 @@ pub struct Txn {
     pub standing: Option<Arc<Standing>>,
     /// All that a source offers from now on, by its name.
     pub offers: BTreeMap<String, Vec<Capability>>,
+    /// It is written to find out whether the disk takes anything again: no reserve is to be spent on it.
+    pub tries: bool,
     /// The story, for people.
     pub journal: Vec<Event>,
     /// Whether any of it must survive the loss of power.
@@ -380,6 +386,7 @@ impl Txn {
             incarnation,
             standing,
             offers,
+            tries: _,
             journal: _,
             durability: _,
         } = self;
@@ -398,7 +405,7 @@ impl Txn {
     pub fn adds_nothing(&self) -> bool {
         let lets_go = self.records.values().all(|record| record.stamp.absent)
             && self.kept.values().all(Option::is_none);
-        self.taken.is_empty() && self.offers.is_empty() && lets_go
+        self.taken.is_empty() && self.offers.is_empty() && lets_go && !self.tries
     }
 }
 
@@ -427,6 +434,8 @@ pub(crate) enum Mark {
     Calls(u64),
     /// How far running time is counted.
     Age(Age),
+    /// Until then what this node is made of is waited for; `None`: no longer.
+    Patience(Option<Millis>),
     /// A node refuses a slot until then.
     Refused(ServiceId, SlotId, NodeId, Millis),
     /// This node has room again: it takes its refusals back.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use motey_core::Core;
 use motey_core::id::{EngineName, Millis, NodeId, NodeName, ServiceId};
 use motey_core::instance::Instance;
+use motey_core::phase::Condition;
 use motey_core::record::InstanceKey;
 use motey_core::step::{Answer, AskId, Dropped, Effect, EngineError, EngineState, Input, Request, Txn};
 use motey_plugin_host::PluginManager;
@@ -197,12 +198,15 @@ pub(crate) struct Loop {
     store: SqliteStore,
     asking: HashMap<AskId, AnswerTo>,
     asked: u64,
+    /// How the node was after the last step.
+    condition: Condition,
     watcher: Box<dyn FnMut(Stage) + Send>,
 }
 
 impl Loop {
     pub fn new(node: Node, store: SqliteStore) -> Self {
-        Self { node, store, asking: HashMap::new(), asked: 0, watcher: Box::new(|_| {}) }
+        let condition = node.read(Core::condition);
+        Self { node, store, asking: HashMap::new(), asked: 0, condition, watcher: Box::new(|_| {}) }
     }
 
     /// Tells `watcher` of every stage, in the loop's thread.
@@ -294,6 +298,18 @@ impl Loop {
             }
             Err((dropped, error)) => self.not_stored(&dropped, &error, now),
         }
+        self.tell_condition();
+    }
+
+    /// The phases of a node are a story, too.
+    fn tell_condition(&mut self) {
+        let condition = self.node.read(Core::condition);
+        if condition != self.condition {
+            let called = self.node.read(|core| core.called(core.identity().node));
+            let why = condition.why(&called).unwrap_or_else(|| format!("{called} takes what fits"));
+            log::info!("{}: {why}", condition.phase().as_str());
+            self.condition = condition;
+        }
     }
 
     /// A mere story that cannot be written is lost, and that is told.
@@ -327,7 +343,10 @@ impl Loop {
 
     /// Who asked is told; the rest of the step is decided again later.
     fn not_stored(&mut self, dropped: &Dropped, error: &StoreError, now: Millis) {
-        log::error!("a decision was not stored and is put off: {}", chain(error));
+        if self.condition != Condition::CannotWrite || !dropped.asks.is_empty() {
+            // what is tried again and again is told once
+            log::error!("a decision was not stored and is put off: {}", chain(error));
+        }
         let why = match error {
             StoreError::Full { .. } => Unwritten::Full,
             error => Unwritten::Store(chain(error)),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use motey_core::capability::{CapId, Capability, Scalar, Supply};
 use motey_core::id::{EngineName, NodeName};
+use motey_core::phase;
 use motey_core::step::Input;
 use motey_core::{Core, Tuning};
 use motey_plugin_host::{Places, PluginManager, State, Trust};
@@ -227,12 +228,14 @@ impl Running {
         let plugins = Arc::clone(self.node.plugins());
         let engines = self.node.engines().clone();
         let providers = Providers::new(Arc::clone(&plugins), Arc::clone(&self.link));
+        let link = Arc::clone(&self.link);
         named("motey-plugins", move || {
             plugins.start(|plugin| match (plugin.manifest().category, EngineName::new(plugin.id())) {
                 (Category::Capability, _) => providers.watch(plugin.id()),
                 (Category::Val, Ok(engine)) => engines.activate(&engine),
                 (Category::Val, Err(error)) => log::warn!("the plugin {} is not used: {error}", plugin.id()),
             });
+            link.inbox.answer(Input::Parts(parts(&plugins)));
             plugins.remarks().iter().for_each(|remark| log::warn!("{remark}"));
             tell_plugins(&plugins);
         })?;
@@ -252,6 +255,16 @@ impl Running {
         drop(self.state_dir);
         ended
     }
+}
+
+/// What the node is made of: each of these speaks soon, or is told to be down.
+fn parts(plugins: &PluginManager) -> phase::Parts {
+    let ids = |category| {
+        let active = plugins.by_category(category).into_iter().filter(|it| it.state() == State::Active);
+        active.map(|plugin| plugin.id().to_owned())
+    };
+    let engines = ids(Category::Val).filter_map(|id| EngineName::new(&id).ok());
+    phase::Parts { engines: engines.collect(), sources: ids(Category::Capability).collect() }
 }
 
 fn tell_plugins(plugins: &PluginManager) {

@@ -1,5 +1,6 @@
 //! One input of one node, and what its effects lead to; watched at every step.
 
+use motey_core::record::Assignment;
 use motey_core::step::{Effect, Input};
 
 use crate::owners;
@@ -33,6 +34,8 @@ impl World {
         let mut grounds = owners::Grounds::new();
         let taken = node.take(&input, now, |node, txn| {
             grounds = owners::grounds(node, &input, txn);
+            let is_new = |at: &Assignment| !self.watch.knows(at.fence);
+            owners::gives_to_who_operates(node, txn, &grounds, is_new, &self.story.names)?;
             self.watch.before(node, txn, &self.story.names)
         })?;
         let txn = taken.txn.filter(|txn| !txn.is_empty());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use motey_core::instance::{Exit, Seen};
 use motey_core::peer::Duty;
 use motey_core::record::InstanceKey;
-use motey_core::step::{EngineState, Input};
+use motey_core::step::Input;
 
 use crate::dice::mix;
 use crate::disk::Contents;
@@ -14,7 +14,7 @@ use crate::node::{Death, Fuse, NEVER, Node};
 use crate::plan::{Change, Happening, Wish};
 use crate::queue::Time;
 use crate::watch::Verdict;
-use crate::world::{Event, World};
+use crate::world::{Event, World, down};
 
 /// So many calls are answered without anything being done.
 const IDLE: u32 = 50;
@@ -201,12 +201,14 @@ impl World {
     }
 
     /// A node forgot what it had decided, or promised to run: until it has heard of it again, what must not run twice
-    /// may do so.
+    /// may do so. Of an end that it ordered it does not know that it was ordered.
     fn mislead(&mut self, n: usize, before: &Contents) {
         let now = &self.nodes[n].disk.now;
         let other = before.records.iter().filter(|(id, record)| now.records.get(id) != Some(record));
         let gone = now.records.keys().filter(|id| !before.records.contains_key(id));
         self.misled.extend(other.map(|(id, _)| *id).chain(gone.copied()));
+        let bodies = self.nodes[n].engines.iter().flat_map(|engine| engine.bodies.keys());
+        bodies.filter(|key| self.misled.contains(&key.service)).for_each(|key| self.watch.harm(key));
     }
 
     fn dies_soon(&mut self, n: usize, points: u16, death: Death) {
@@ -245,7 +247,7 @@ impl World {
             Event::Input { node, input: Input::Instance(it), .. } => *node != n || it.engine != name,
             _ => true,
         });
-        self.state(n, e, EngineState::Down { message: "connection refused".into() });
+        self.state(n, e, down());
         self.queue.push(back, Event::EngineBack { node: n, engine: e });
         Ok(())
     }

@@ -27,6 +27,9 @@ use crate::wire;
 /// Later than every end.
 pub const NEVER: Time = Time::MAX;
 
+/// Who tells what it offers.
+pub const SOURCES: [&str; 2] = ["host", "usb"];
+
 /// How long a decision that could not be written is put off.
 const COMMIT_RETRY: u64 = 2_000;
 
@@ -250,6 +253,7 @@ impl Node {
                 }
             }
             Err((dropped, _full)) => {
+                process.vigil.failed();
                 process.core.postpone(&dropped, boot_time.after(COMMIT_RETRY));
                 taken.unwritten = Some(dropped.asks);
             }

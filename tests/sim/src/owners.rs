@@ -8,15 +8,18 @@ use std::sync::Arc;
 
 use motey_core::id::{Millis, NodeId, ServiceId};
 use motey_core::peer::Duty;
-use motey_core::record::{Assignment, Desired, Fence, InstanceKey, Place, ServiceRecord, SlotId};
+use motey_core::record::{
+    Assignment, Desired, Fence, Incarnation, InstanceKey, Place, ServiceRecord, SlotId,
+};
 use motey_core::spec::{ImageSpec, Neighbours};
 use motey_core::step::{EventKind, Input, Txn};
 use motey_core::{Standing, Tuning};
 
 use crate::blueprint::{Names, requirements};
 use crate::engine::Body;
-use crate::node::Node;
+use crate::node::{Node, SOURCES};
 use crate::watch::{Verdict, holds};
+use crate::wire::Letter;
 
 /// The records that a step rests on.
 pub type Grounds = BTreeMap<ServiceId, Arc<ServiceRecord>>;
@@ -35,6 +38,12 @@ pub struct Vigil {
     born: Millis,
     /// When an heir was named.
     awaited: BTreeMap<ServiceId, Millis>,
+    /// The last life of each node that spoke, and whether it takes on what is new, as it said.
+    takes_on: BTreeMap<NodeId, (Incarnation, bool)>,
+    /// Engines and sources that spoke in this life.
+    spoke: BTreeSet<String>,
+    /// What was to be written last was not.
+    failed: bool,
 }
 
 impl Vigil {
@@ -46,11 +55,48 @@ impl Vigil {
     /// What arrives at the node, whatever becomes of it.
     pub fn hear(&mut self, input: &Input, now: Millis) {
         match input {
-            Input::Members(all) => self.members.clone_from(all),
+            Input::Members(all) => {
+                self.members.clone_from(all);
+                self.takes_on.retain(|node, _| all.contains(node));
+            }
             Input::Broker(present) => self.has_session = present.is_some(),
-            Input::Peer { from, .. } => drop(self.heard.insert(*from, now)),
+            Input::Peer { from, letter } => {
+                self.heard.insert(*from, now);
+                self.hear_how(*from, letter);
+            }
+            Input::Engine { name, .. } => drop(self.spoke.insert(name.to_string())),
+            Input::Capabilities { source, .. } => drop(self.spoke.insert(source.clone())),
             _ => {}
         }
+    }
+
+    /// What an earlier life of a node said arrives late, and counts no more.
+    fn hear_how(&mut self, from: NodeId, letter: &Letter) {
+        let is_old = |known: &(Incarnation, bool)| {
+            known.0.nonce != letter.incarnation.nonce && known.0.count >= letter.incarnation.count
+        };
+        if self.members.contains(&from) && !self.takes_on.get(&from).is_some_and(is_old) {
+            let says = crate::wire::takes_on(letter);
+            let known = self.takes_on.entry(from).or_insert((letter.incarnation, false));
+            let before = known.1 && known.0.nonce == letter.incarnation.nonce;
+            let count = known.0.count.max(letter.incarnation.count);
+            *known = (Incarnation { count, ..letter.incarnation }, says.map_or(before, |(_, says)| says));
+        }
+    }
+
+    /// A step could not be written.
+    pub fn failed(&mut self) {
+        self.failed = true;
+    }
+
+    /// Whether a node may be given something new, by what this life knows of it.
+    fn may_give(&self, me: &Node, to: NodeId) -> bool {
+        if to != me.id {
+            return self.takes_on.get(&to).is_some_and(|(_, says)| *says);
+        }
+        let engines = me.engines.iter().map(|engine| engine.name.to_string());
+        let mut parts = engines.chain(SOURCES.map(str::to_owned));
+        !self.failed && me.disk.now.standing.duty == Duty::Operate && parts.all(|it| self.spoke.contains(&it))
     }
 
     /// The node looks about, as it does with every beat.
@@ -82,6 +128,7 @@ impl Vigil {
 
     /// What the node has written.
     pub fn wrote(&mut self, me: NodeId, txn: &Txn, now: Millis) {
+        self.failed &= txn.is_empty() || txn.adds_nothing();
         for (id, record) in &txn.records {
             if record.stamp.owner == me && record.awaits_heir() {
                 self.awaited.insert(*id, now);
@@ -151,6 +198,29 @@ pub fn acts_with_permission(node: &Node, txn: &Txn, grounds: &Grounds, names: &N
         let (Some(before), Some(slot)) = (grounds.get(&event.service), &event.slot) else { continue };
         if let Some(assigned) = before.slots.get(slot) {
             may(assigned.node, &|| names.slot(event.service, slot))?;
+        }
+    }
+    Ok(())
+}
+
+/// A node gets a new attempt only when it says that it operates. What takes the place of one that it has is nothing new.
+pub fn gives_to_who_operates(
+    node: &Node,
+    txn: &Txn,
+    grounds: &Grounds,
+    is_new: impl Fn(&Assignment) -> bool,
+    names: &Names,
+) -> Verdict {
+    let Some(process) = &node.process else { return Ok(()) };
+    for record in txn.records.values().filter(|record| record.stamp.owner == node.id) {
+        let before = grounds.get(&record.id);
+        let had = |slot: &SlotId| before.and_then(|before| before.slots.get(slot)).map(|at| at.node);
+        let drawn_here = |at: &Assignment| at.fence.owner == node.id && is_new(at);
+        let given = record.slots.iter().filter(|(slot, at)| drawn_here(at) && had(slot) != Some(at.node));
+        for (slot, at) in given {
+            holds("who does not operate is given nothing", process.vigil.may_give(node, at.node), || {
+                format!("{} to {}", names.slot(record.id, slot), names.node(at.node))
+            })?;
         }
     }
     Ok(())

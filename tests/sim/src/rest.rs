@@ -6,6 +6,7 @@ use std::sync::Arc;
 use motey_core::id::{NodeId, ServiceId};
 use motey_core::instance::Seen;
 use motey_core::peer::Duty;
+use motey_core::phase::Phase;
 use motey_core::project::{SlotStatus, State};
 use motey_core::reason::Code;
 use motey_core::record::{Desired, Ended, InstanceKey, Place, ServiceRecord, SlotId};
@@ -375,6 +376,14 @@ impl Rest<'_> {
 
     fn memory(&self, node: &Node) -> Verdict {
         let Some(process) = &node.process else { return Ok(()) };
+        let (condition, gone) = (process.core.condition(), self.forgotten(node));
+        let phase = match node.disk.now.standing.duty {
+            Duty::Operate | Duty::Cordon if !gone => Phase::Operate,
+            _ => Phase::Decommission,
+        };
+        holds("who is well operates", condition.phase() == phase, || {
+            format!("{} is {condition:?}", self.world.story.names.node(node.id))
+        })?;
         let memory = process.core.records();
         let same = memory.eq(node.disk.now.records.values());
         holds("memory is what is on the disk", same, || "at rest".into())

@@ -61,6 +61,7 @@ pub fn input(input: &Input, names: &Names) -> String {
         Input::Checked { key, result: Ok(()), .. } => format!("finds {} healthy", names.key(key)),
         Input::Checked { key, result: Err(why), .. } => format!("checks {}: {why}", names.key(key)),
         Input::Members(all) => format!("is one of {} nodes", all.len()),
+        Input::Parts(parts) => format!("is told that it has {} engines", parts.engines.len()),
         Input::Broker(None) => "has no session with the broker".into(),
         Input::Broker(Some(present)) => {
             let present: Vec<&str> = present.iter().map(|node| names.node(*node)).collect();

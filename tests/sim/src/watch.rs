@@ -82,6 +82,11 @@ impl Watch {
         self.harms.get(&(service, slot.clone())).copied().unwrap_or(0)
     }
 
+    /// Whether some node has written that fence.
+    pub fn knows(&self, fence: Fence) -> bool {
+        self.fences.contains_key(&fence)
+    }
+
     /// What a node is about to write, before it does.
     pub fn before(&self, node: &Node, txn: &Txn, names: &Names) -> Verdict {
         for record in txn.records.values() {

@@ -6,13 +6,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use motey_core::id::NodeId;
-use motey_core::peer::PeerMessage;
-use motey_core::record::ServiceRecord;
+use motey_core::peer::{Duty, PeerMessage};
+use motey_core::phase::{Parts, Phase};
+use motey_core::record::{Incarnation, ServiceRecord};
 use motey_core::step::{Effect, Input, Request};
 use motey_core::{Core, Identity, Stored, Tuning};
 
 use crate::blueprint::{Names, node_id, service_id, service_name, spec};
 use crate::disk::Contents;
+use crate::node::{Node, SOURCES};
 use crate::people::scaled_image;
 use crate::plan::Wish;
 
@@ -35,6 +37,12 @@ pub fn core(me: Identity, tuning: Tuning, disk: &Contents, members: BTreeSet<Nod
 /// Who belongs to the cluster.
 pub fn members(all: BTreeSet<NodeId>) -> Input {
     Input::Members(all)
+}
+
+/// What a node is made of.
+pub fn parts(node: &Node) -> Input {
+    let engines = node.engines.iter().map(|engine| engine.name.clone()).collect();
+    Input::Parts(Parts { engines, sources: SOURCES.map(str::to_owned).into() })
 }
 
 /// Who is present at the first broker.
@@ -76,6 +84,13 @@ pub fn arrives(from: NodeId, letter: Letter) -> Input {
     Input::Peer { from, letter }
 }
 
+/// Whether whoever wrote a letter takes on what is new, and which life of it says so, if the letter says that at all.
+pub fn takes_on(letter: &Letter) -> Option<(Incarnation, bool)> {
+    let PeerMessage::Beat(beat) = &letter.message else { return None };
+    let takes_on = beat.duty == Duty::Operate && beat.condition.phase() == Phase::Operate;
+    Some((letter.incarnation, takes_on))
+}
+
 /// The record that a letter brings, if that is what it is.
 pub fn record_in(input: &Input) -> Option<&Arc<ServiceRecord>> {
     match input {
@@ -89,7 +104,7 @@ pub fn describe(letter: &Letter, names: &Names) -> String {
     let what = match &letter.message {
         PeerMessage::Beat(beat) => {
             let hears: Vec<&str> = beat.hears.iter().map(|node| names.node(*node)).collect();
-            format!("beat, hears {}", hears.join(" "))
+            format!("beat, {:?}, hears {}", beat.condition, hears.join(" "))
         }
         PeerMessage::Facts(_) => "facts".into(),
         PeerMessage::Record(record) => format!("record {}", crate::story::record(record, names)),

@@ -11,7 +11,7 @@ use crate::broker::Broker;
 use crate::dice::mix;
 use crate::engine::{Body, Mishap, Verb, error};
 use crate::network::Network;
-use crate::node::{Death, Node};
+use crate::node::{Death, Node, SOURCES};
 use crate::people::People;
 use crate::plan::Scene;
 use crate::queue::{Queue, Time};
@@ -279,10 +279,14 @@ impl World {
         let life = self.nodes[n].boot(self.scene.seed, &self.members, self.now);
         self.tell(n, |_| format!("starts its life {life}"));
         self.offer(n);
+        let parts = Event::Input { node: n, life, input: wire::parts(&self.nodes[n]) };
+        self.queue.push(self.now + self.lag(n, 9, 1_000), parts);
         for engine in 0..self.nodes[n].engines.len() {
             if self.nodes[n].engines[engine].up {
                 let at = self.now + self.lag(n, 10 + engine as u64, 3_000);
                 self.queue.push(at, Event::List { node: n, engine });
+            } else {
+                self.state(n, engine, down());
             }
         }
         if self.nodes.len() > 1 {
@@ -556,12 +560,17 @@ impl World {
     /// A node is told what it offers, source by source.
     pub fn offer(&mut self, n: usize) {
         let Some(life) = self.nodes[n].life() else { return };
-        for source in ["host", "usb"] {
+        for source in SOURCES {
             let offers = self.nodes[n].offers(self.now).filter(|it| it.id.source == source);
             let input = Input::Capabilities { source: source.into(), all: offers.cloned().collect() };
             self.queue.push(self.now + 5, Event::Input { node: n, life, input });
         }
     }
+}
+
+/// What is heard of an engine that is not there.
+pub fn down() -> EngineState {
+    EngineState::Down { message: "connection refused".into() }
 }
 
 fn shown(instance: Option<&motey_core::instance::Instance>) -> String {

@@ -74,6 +74,8 @@ fn describe(out: &mut dyn Write, node: &Node, wide: bool) -> std::io::Result<()>
             ("cluster", node.cluster.clone()),
             ("version", node.version.clone()),
             ("started", node.started.clone()),
+            ("phase", phase(node)),
+            ("why", node.phase_message.clone().unwrap_or_default()),
         ],
     )?;
     if node.engines.is_empty() {
@@ -83,8 +85,12 @@ fn describe(out: &mut dyn Write, node: &Node, wide: bool) -> std::io::Result<()>
     output::table(out, &node.engines, wide)
 }
 
+fn phase(node: &Node) -> String {
+    if node.cordoned { format!("{} (cordoned)", node.phase) } else { node.phase.clone() }
+}
+
 impl Row for Node {
-    const HEAD: &'static [&'static str] = &["NAME", "VERSION", "ENGINES", "ID"];
+    const HEAD: &'static [&'static str] = &["NAME", "PHASE", "VERSION", "ENGINES", "ID"];
     const WIDE: &'static [&'static str] = &["CLUSTER", "STARTED"];
 
     fn cells(&self) -> Vec<String> {
@@ -92,7 +98,8 @@ impl Row for Node {
             let Engine { name, up, .. } = engine;
             if *up { name.clone() } else { format!("{name} (down)") }
         });
-        vec![self.name.clone(), self.version.clone(), engines.collect::<Vec<_>>().join(","), self.id.clone()]
+        let engines = engines.collect::<Vec<_>>().join(",");
+        vec![self.name.clone(), phase(self), self.version.clone(), engines, self.id.clone()]
     }
 
     fn more(&self) -> Vec<String> {

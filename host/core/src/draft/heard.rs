@@ -75,7 +75,8 @@ impl<'a> Draft<'a> {
 
     /// What this node knows of itself; `None` while it takes on nothing new.
     pub fn own_facts(&self) -> Option<Facts<'a>> {
-        self.outlook().usable.contains(&self.me()).then(|| Facts {
+        let takes_on = self.outlook().usable.contains(&self.me()) && self.condition().takes_on();
+        takes_on.then(|| Facts {
             node: self.me(),
             capabilities: self.core.offered(),
             engines: &self.core.engines,

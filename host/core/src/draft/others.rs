@@ -8,8 +8,12 @@ use super::Draft;
 use crate::id::{Millis, NodeId, ServiceId};
 use crate::membership::{Outlook, Peer, Standing, Watch};
 use crate::peer::Forgotten;
+use crate::phase::Condition;
 use crate::record::Incarnation;
 use crate::step::Mark;
+
+/// What a node is made of is waited for so many times `dead_after`.
+const PATIENCE: u64 = 2;
 
 impl<'a> Draft<'a> {
     pub fn incarnation(&self) -> Incarnation {
@@ -33,6 +37,22 @@ impl<'a> Draft<'a> {
         match &self.watch {
             Some(watch) => &watch.outlook,
             None => &self.core.membership.watch.outlook,
+        }
+    }
+
+    /// How this node is.
+    pub fn condition(&self) -> Condition {
+        self.core.condition_with(&self.standing, self.outlook())
+    }
+
+    /// Begins to wait for what this node is made of, or has waited for it long enough: a plugin that loads and never
+    /// says a word holds nothing up for ever.
+    pub fn wait_for_parts(&mut self) {
+        let began = self.core.patience.is_some();
+        let until = self.now.after(PATIENCE * self.core.tuning.dead_after);
+        self.marks.push(Mark::Patience(Some(until).filter(|_| !began)));
+        if began {
+            self.wake_waiting();
         }
     }
 

@@ -15,6 +15,7 @@ use crate::placement::{Facts, examine};
 use crate::reason::{Code, Reason};
 use crate::record::{ServiceRecord, SlotId};
 use crate::spec::ImageSpec;
+use crate::state::cordoned;
 
 pub(crate) struct Market<'a> {
     /// `None`: this node takes on nothing new.
@@ -111,15 +112,21 @@ impl<'a> Market<'a> {
             Some(Err(reasons)) => reasons,
             Some(Ok(_)) => bounds.reasons(draft),
             None => {
-                let text = format!("{} takes on nothing new: {CLOSED}", draft.called(draft.me()));
-                vec![Reason::new(Code::WaitingNode, text)]
+                let called = draft.called(draft.me());
+                let why = draft.condition().why(&called).unwrap_or_else(|| cordoned(&called));
+                vec![Reason::new(Code::WaitingNode, why)]
             }
         };
         let mut verdicts = vec![Verdict { node: draft.me(), unmet }];
         let terms = Terms::of(draft, record, lot, bounds, &self.crowds);
         let images = images(lot);
         let ask = terms.ask(&images, draft.given());
-        verdicts.extend(draft.core.directory.verdicts(&ask, |node| draft.called(node)));
+        let others = draft.core.directory.verdicts(&ask, |node| draft.called(node)).into_iter();
+        let is_asked = |node| bounds.only.is_none_or(|only| only == node);
+        verdicts.extend(others.map(|verdict| match draft.core.unknown_yet(verdict.node) {
+            Some(why) if is_asked(verdict.node) => Verdict { unmet: vec![why], ..verdict },
+            _ => verdict,
+        }));
         verdicts
     }
 }
@@ -143,8 +150,6 @@ fn credit(draft: &Draft<'_>, record: &ServiceRecord, lot: &[Placing], node: Node
     }
     credit
 }
-
-const CLOSED: &str = "it is cordoned, drained or forgotten";
 
 /// What the directory is to know beyond the facts.
 struct Terms {

@@ -3,6 +3,7 @@
 use motey_core::Sizes;
 use motey_core::capability::Supply;
 use motey_core::peer::{Beat, Duty, Forgotten, Letter, PeerMessage};
+use motey_core::phase::Condition;
 use motey_core::record::Incarnation;
 use motey_core::step::{Input, Request};
 
@@ -95,7 +96,7 @@ fn nodes_that_are_no_members_leave_nothing() {
             posted: 0,
             hears: all.into(),
             duty: Duty::Operate,
-            disputed: false,
+            condition: Condition::Sound,
             forgotten: Forgotten::from_counts([(node(n), 2), (node(n + 1), 1)]),
         };
         let incarnation = Incarnation { count: 1, nonce: 99 };

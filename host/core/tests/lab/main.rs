@@ -22,6 +22,7 @@ mod loss;
 mod names;
 mod offers;
 mod outlook;
+mod phase;
 mod ports;
 mod random;
 mod volumes;

@@ -6,6 +6,7 @@ use motey_core::capability::{Capability, Lease, Supply};
 use motey_core::id::{EngineName, Millis, NodeId, ServiceId};
 use motey_core::instance::{Instance, Seen};
 use motey_core::peer::Letter;
+use motey_core::phase::Parts;
 use motey_core::project::{ServiceStatus, State};
 use motey_core::reason::Reason;
 use motey_core::record::{Desired, Incarnation, InstanceKey, ServiceRecord, SlotId};
@@ -35,6 +36,8 @@ pub struct Lab {
     pub answers: BTreeMap<AskId, Option<Answer>>,
     pub outbox: Vec<(NodeId, Letter)>,
     pub capabilities: Vec<Capability>,
+    /// What it is told to be made of when it starts.
+    pub parts: Parts,
     /// So many points at which a process can die are survived; the next one is not.
     pub fuse: Option<usize>,
     pub dead: bool,
@@ -55,11 +58,19 @@ impl Lab {
     }
 
     pub fn named(n: u128, tuning: Tuning, records: impl IntoIterator<Item = ServiceRecord>) -> Self {
+        let mut lab = Self::unborn(n, tuning, records);
+        lab.input(&Input::Parts(Parts::default()));
+        lab.tick();
+        lab.add_engine("process");
+        lab
+    }
+
+    fn unborn(n: u128, tuning: Tuning, records: impl IntoIterator<Item = ServiceRecord>) -> Self {
         let disk = Disk {
             records: records.into_iter().map(|record| (record.id, record)).collect(),
             ..Disk::default()
         };
-        let mut lab = Self {
+        Self {
             core: Core::new(identity(node(n), 1), tuning, disk.stored()),
             disk,
             engines: BTreeMap::new(),
@@ -71,6 +82,7 @@ impl Lab {
             answers: BTreeMap::new(),
             outbox: Vec::new(),
             capabilities: Vec::new(),
+            parts: Parts::default(),
             fuse: None,
             dead: false,
             points: 0,
@@ -79,10 +91,12 @@ impl Lab {
             life: 1,
             asks: 0,
             tuning,
-        };
-        lab.tick();
-        lab.add_engine("process");
-        lab
+        }
+    }
+
+    /// A node of which nothing has spoken yet, and that was not told what it is made of.
+    pub fn bare() -> Self {
+        Self::unborn(1, Tuning::default(), [])
     }
 
     pub fn add_engine(&mut self, name: &str) {
@@ -316,6 +330,7 @@ impl Lab {
         self.answers.clear();
         self.life = self.life.max(self.disk.incarnation.map_or(0, |raised| raised.count + 1));
         self.core = Core::new(identity(self.id, self.life), self.tuning, self.disk.stored());
+        self.input(&Input::Parts(self.parts.clone()));
         for (source, all) in self.disk.offers.clone() {
             self.input(&Input::Capabilities { source, all });
         }

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 use motey_core::EngineView;
-use motey_core::id::{EngineName, NodeId};
+use motey_core::id::{Called, EngineName, NodeId};
 use motey_core::peer::Duty;
+use motey_core::phase::Condition;
 use motey_core::step::Request;
 use serde::Serialize;
 
@@ -20,6 +21,10 @@ struct Node {
     version: &'static str,
     /// When its present life began, by its wall clock.
     started: String,
+    phase: &'static str,
+    /// Why it is in no other, where it is given nothing new.
+    phase_message: Option<String>,
+    cordoned: bool,
     engines: Vec<Engine>,
     _links: Links,
 }
@@ -89,12 +94,16 @@ fn unknown(id: &str) -> Problem {
 }
 
 fn own(api: &Api) -> Node {
-    let engines = api.node.read(|core| core.engines().map(|(name, view)| Engine::new(name, view)).collect());
-    Node::new(api.node.identity(), engines)
+    api.node.read(|core| {
+        let engines = core.engines().map(|(name, view)| Engine::new(name, view)).collect();
+        let cordoned = core.standing().duty == Duty::Cordon;
+        Node::new(api.node.identity(), &core.condition(), cordoned, engines)
+    })
 }
 
 impl Node {
-    fn new(identity: &Identity, engines: Vec<Engine>) -> Self {
+    fn new(identity: &Identity, condition: &Condition, cordoned: bool, engines: Vec<Engine>) -> Self {
+        let called = Called { node: identity.id, name: Some(identity.name.clone()) };
         let started = Timestamp::from_millisecond(identity.started).unwrap_or(Timestamp::UNIX_EPOCH);
         let path = links::node(identity.id);
         Self {
@@ -103,6 +112,9 @@ impl Node {
             cluster: identity.cluster.clone(),
             version: identity.version,
             started: format!("{started:.3}"),
+            phase: condition.phase().as_str(),
+            phase_message: condition.why(&called),
+            cordoned,
             engines,
             _links: Links::of(&path)
                 .to("collection", links::NODES)
@@ -132,6 +144,7 @@ impl Engine {
 mod tests {
     use super::*;
     use motey_core::id::NodeId;
+    use motey_core::phase::Part;
     use std::collections::BTreeSet;
     use uuid::Uuid;
 
@@ -149,7 +162,8 @@ mod tests {
             started: 1_764_000_000_000,
         };
         let engines = vec![Engine::new(&named("process"), up), Engine::new(&named("mock"), down)];
-        let view = Node::new(&identity, engines);
+        let condition = Condition::Misses(Part::Engine(named("docker")));
+        let view = Node::new(&identity, &condition, true, engines);
         insta::assert_snapshot!(serde_json::to_string_pretty(&view).expect("JSON"), @r#"
         {
           "id": "00000000-0000-0000-0000-000000000001",
@@ -157,6 +171,9 @@ mod tests {
           "cluster": "motey",
           "version": "0.1.0",
           "started": "2025-11-24T16:00:00.000Z",
+          "phase": "RECOVER",
+          "phase_message": "cell-7 recovers: it has not heard its engine docker since its start",
+          "cordoned": true,
           "engines": [
             {
               "name": "process",

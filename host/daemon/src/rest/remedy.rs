@@ -38,7 +38,7 @@ fn everywhere(code: Code) -> Option<&'static str> {
         }
         Code::WaitingNode => {
             "a node has to be heard again, or `motey node forget NODE` gives up one that is gone for good; one that is \
-             cordoned or draining takes on again after `motey node uncordon`"
+             cordoned or draining takes on again after `motey node uncordon`; `motey node list` shows which operate"
         }
         Code::WaitingDependency => {
             "the image that it waits for has to come so far; where that one has a reason, that is the one to look at"

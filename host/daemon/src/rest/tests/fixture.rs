@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use motey_core::id::{NodeId, NodeName};
+use motey_core::phase::Parts;
 use motey_core::step::{EngineState, Input};
 use motey_core::{Core, Tuning};
 use motey_plugin_host::{Places, PluginManager, Trust};
@@ -137,6 +138,7 @@ fn node(database: PathBuf) -> (Node, Arc<Inbox>, JoinHandle<()>) {
         engines: Engines::new(Arc::new(plugins), link, "/nonexistent".into()),
         probes: Probes::new(tokio::runtime::Handle::current(), Arc::clone(&inbox)),
     });
+    inbox.answer(Input::Parts(Parts::default()));
     let work = Loop::new(node.clone(), store);
     (node, inbox, std::thread::spawn(move || work.run()))
 }

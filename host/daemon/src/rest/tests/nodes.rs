@@ -20,7 +20,9 @@ async fn a_node_takes_on_what_it_is_told() {
 
 #[tokio::test]
 async fn a_cordoned_node_places_nothing_new_says_so_and_goes_on_when_it_may() {
-    for verb in ["cordon", "drain"] {
+    for (verb, phase, why) in
+        [("cordon", "OPERATE", "is cordoned"), ("drain", "DECOMMISSION", "is being drained")]
+    {
         let fixture = Fixture::start().await;
         fixture.believe_in("process");
         assert_eq!(post(&fixture, &NODE.to_string(), verb).await.status, 202);
@@ -28,7 +30,9 @@ async fn a_cordoned_node_places_nothing_new_says_so_and_goes_on_when_it_may() {
         assert_eq!((waiting.status, &waiting.json()["state"]), (201, &"INITIAL".into()));
         assert_eq!(waiting.json()["reason"], "waiting.node");
         let message = waiting.json()["state_message"].as_str().expect("a message").to_owned();
-        assert!(message.contains("cordoned"), "{message}");
+        assert_eq!(message, format!("cell-7 {why}"));
+        let node = fixture.get(&format!("/v1/nodes/{NODE}")).await.json();
+        assert_eq!((&node["phase"], &node["cordoned"]), (&phase.into(), &(verb == "cordon").into()));
 
         let kinds = async || {
             let story = fixture.get("/v1/events").await.json();
