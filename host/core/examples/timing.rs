@@ -78,7 +78,7 @@ impl Node {
         while let Some(call) = self.calls.pop_front() {
             let key = call.target.key;
             let shown = match call.op {
-                EngineOp::Destroy => None,
+                EngineOp::Fetch { .. } | EngineOp::Destroy => None,
                 EngineOp::Create { .. } => Some(Seen::Created),
                 EngineOp::Start | EngineOp::Inspect => Some(Seen::Running),
                 EngineOp::Stop { .. } => Some(Seen::Exited(Exit::default())),

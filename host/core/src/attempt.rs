@@ -4,6 +4,7 @@
 //! One call at a time is under way for an instance; after a failed or overtaken call it looks before it acts again.
 
 mod health;
+mod image;
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ impl<'a> Attempt<'_, 'a> {
         if run.wish != Some(wish) {
             // what this very step began on another wish was never begun
             run.call = run.call.filter(|(call, _)| !self.draft.take_back(*call));
+            run.forget_fetch();
         }
         let stays = run.call.is_some() || self.act(wish, &mut run);
         // whether there is such an instance at all is being asked
@@ -94,7 +96,12 @@ impl<'a> Attempt<'_, 'a> {
         if let Some((verb, error)) = run.failed.take() {
             self.after_failure(run, verb, &error);
         }
-        if run.ended.is_some() || !self.may_act(run) || self.is_behind {
+        if run.ended.is_some() || !self.may_act(run) {
+            return true;
+        }
+        if self.is_behind {
+            // what is to follow is got ready
+            let _there = self.has_image(run);
             return true;
         }
         if run.admission != Some(Admission::Whole) {
@@ -164,7 +171,11 @@ impl<'a> Attempt<'_, 'a> {
     fn towards_running(&mut self, run: &mut Run) {
         match self.seen() {
             None | Some(Seen::Gone) if run.shown => self.vanished(run),
-            None | Some(Seen::Gone) => self.create(run),
+            None | Some(Seen::Gone) => {
+                if self.has_image(run) {
+                    self.create(run);
+                }
+            }
             Some(seen) => {
                 run.shown = true;
                 match seen {
@@ -261,45 +272,50 @@ impl<'a> Attempt<'_, 'a> {
             (Restart::Never | Restart::OnFailure, true) => run.ended = Some(Ended::Succeeded),
             (Restart::Never, false) => run.ended = Some(Ended::GaveUp(reason)),
             (Restart::Always, _) | (Restart::OnFailure, false) => {
-                self.again(run, reason.code, Code::RestartBackoff, &reason.text);
+                self.again(run, Verb::Start, reason.code, Code::RestartBackoff, &reason.text);
             }
         }
     }
 
     fn after_failure(&mut self, run: &mut Run, verb: Verb, error: &EngineError) {
         use EngineErrorKind as Kind;
-        run.look = !mutant::is(Mutant::BelieveFailure);
+        run.look = verb != Verb::Fetch && !mutant::is(Mutant::BelieveFailure);
         match (verb, error.kind) {
             (Verb::Create, Kind::Conflict) if run.attempts == 0 => run.attempts = 1,
             (_, Kind::Unavailable) => self.later(run, Code::EngineDown, &error.message),
             (_, Kind::Busy) | (Verb::Inspect, _) => self.later(run, Code::EngineFailed, &error.message),
             (_, Kind::Invalid) => run.ended = Some(gave_up(Code::EngineInvalid, verb, error)),
             (_, Kind::Unsupported) => run.ended = Some(gave_up(Code::EngineUnsupported, verb, error)),
-            (Verb::Create, Kind::NotFound) => self.failed(run, Code::ImageNotFound, verb, error),
-            (_, Kind::NotFound | Kind::Conflict | Kind::Failed | Kind::TimedOut) => {
-                self.failed(run, Code::EngineFailed, verb, error);
+            (Verb::Fetch, kind) => self.not_fetched(run, kind, error),
+            (Verb::Create, Kind::NotFound) => {
+                // it may have been removed since it was fetched
+                run.fetched = false;
+                self.failed(run, Code::ImageNotFound, verb, error);
             }
+            _ => self.failed(run, Code::EngineFailed, verb, error),
         }
     }
 
     fn failed(&mut self, run: &mut Run, code: Code, verb: Verb, error: &EngineError) {
         let text = failure(verb, error);
         self.tell(EventKind::CallFailed, text.clone());
-        self.again(run, code, code, &text);
+        self.again(run, verb, code, code, &text);
     }
 
     /// One more attempt after a wait, or the end of them: why it would be over, and why it waits.
-    fn again(&mut self, run: &mut Run, over: Code, waits: Code, text: &str) {
+    fn again(&mut self, run: &mut Run, verb: Verb, over: Code, waits: Code, text: &str) {
         let tuning = self.draft.core.tuning;
-        if run.attempts >= tuning.restart_attempts {
-            let text = format!("{text}; given up after {} attempts", run.attempts);
+        let tries = run.tries(verb);
+        if *tries >= tuning.restart_attempts {
+            let text = format!("{text}; given up after {tries} attempts");
             run.ended = Some(Ended::GaveUp(Reason::new(over, text)));
             return;
         }
-        run.attempts += 1;
-        let text = format!("{text}; attempt {} of {} follows", run.attempts, tuning.restart_attempts);
+        *tries += 1;
+        let (text, delay) =
+            (format!("{text}; attempt {tries} of {} follows", tuning.restart_attempts), tuning.delay(*tries));
         run.reason = Some(Reason::new(waits, text));
-        self.wait(run, tuning.delay(run.attempts), false);
+        self.wait(run, delay, false);
     }
 
     /// Nothing was tried; look again after a while.

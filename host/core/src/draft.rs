@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::capability::{CapId, Capability, Lease};
 use crate::grave::Age;
 use crate::id::{Called, EngineName, Millis, NodeId, ServiceId};
-use crate::instance::{Heard, Instance};
+use crate::instance::{Heard, Instance, Seen};
 use crate::keyed::Keyed;
 use crate::membership::{Peer, Standing, Watch};
 use crate::mutant::{self, Mutant};
@@ -297,6 +297,11 @@ impl<'a> Draft<'a> {
 
     pub fn seen(&self, key: &InstanceKey) -> Option<&'a Instance> {
         self.core.seen.get(key)
+    }
+
+    /// Whether its engine has it, running or not.
+    pub fn is_made(&self, key: &InstanceKey) -> bool {
+        self.seen(key).is_some_and(|instance| instance.seen != Seen::Gone)
     }
 
     pub fn engine(&self, name: &EngineName) -> Option<&'a Engine> {

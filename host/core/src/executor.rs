@@ -106,14 +106,18 @@ pub(crate) fn attend(draft: &mut Draft<'_>, key: &InstanceKey) {
     }
 }
 
-/// Those that are to run come last: they may have what the others give back.
+/// Those that are to run come after those that are not, whose things they may have; last comes what they replace: whether
+/// it may end follows from how far they are.
 fn review(draft: &mut Draft<'_>, record: &Arc<ServiceRecord>, keys: impl IntoIterator<Item = InstanceKey>) {
     draft.touch(record.id);
     let orders = Orders::of(record, draft.me());
     let mut report = Report::of(record.id, Some(record.stamp));
     let wishes = keys.into_iter().filter_map(|key| Some((orders.wish(draft, &key)?, key)));
-    let (last, first): (Vec<_>, Vec<_>) = wishes.partition(|(wish, _)| *wish == Wish::Run);
-    for (wish, key) in first.into_iter().chain(last) {
+    let mut wishes: Vec<(Wish, InstanceKey)> = wishes.collect();
+    wishes.sort_by_key(|(wish, key)| (orders.replacement(draft, key).is_some(), *wish == Wish::Run));
+    for (wish, key) in wishes {
+        let held = orders.replacement(draft, &key).is_some_and(|next| awaits_image(draft, &next));
+        let wish = if held && !mutant::is(Mutant::StopBeforeFetch) { Wish::Leave } else { wish };
         let run = draft.run(&key);
         let Some(engine) = engine_of(draft, &orders, &key, run.as_ref()) else {
             if clear(draft, &key) {
@@ -162,6 +166,15 @@ fn clear(draft: &mut Draft<'_>, key: &InstanceKey) -> bool {
 fn others_stay(draft: &Draft<'_>, key: &InstanceKey) -> bool {
     let mut others = draft.known_in(key.service, &key.slot).into_iter().filter(|other| other != key);
     others.any(|other| draft.has_leases(&other) || may_live(draft, &other))
+}
+
+/// Whether an attempt is to run here, and for that its image, or an engine that may have to fetch it.
+fn awaits_image(draft: &Draft<'_>, key: &InstanceKey) -> bool {
+    let awaits = |run: Run| {
+        let engine = run.engine.as_ref().and_then(|name| draft.engine(name));
+        run.wish == Some(Wish::Run) && !run.fetched && engine.is_none_or(Engine::may_fetch)
+    };
+    !draft.is_made(key) && draft.run(key).is_some_and(awaits)
 }
 
 /// Whether an instance lives here, comes to life by what is under way, or is one of an engine that has not said a word.
@@ -238,6 +251,14 @@ impl<'r> Orders<'r> {
 
     fn dismissal(&self, key: &InstanceKey) -> Option<&'r Dismissed> {
         self.leaving(&key.slot).find(|dismissed| dismissed.fence == key.fence)
+    }
+
+    /// The attempt that is to run here in the place of one that lives here and is to end.
+    fn replacement(&self, draft: &Draft<'_>, key: &InstanceKey) -> Option<InstanceKey> {
+        let assigned = self.record.slots.get(&key.slot).filter(|assigned| assigned.node == self.me)?;
+        let lives = draft.seen(key).is_some_and(|instance| instance.seen.is_live());
+        let ends = self.record.desired == Desired::Running && lives && self.dismissal(key).is_some();
+        ends.then(|| self.record.key(&key.slot, assigned.fence))
     }
 
     /// Whether an attempt of a slot is on its way out.

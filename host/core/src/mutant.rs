@@ -59,6 +59,8 @@ mutants! {
     GoneUnseen = "gone-unseen",
     /// A call that succeeded and changed nothing is taken for done.
     BelieveSuccess = "believe-success",
+    /// What is replaced is stopped before the image of what follows is there.
+    StopBeforeFetch = "stop-before-fetch",
     /// What ended is started again at once.
     NoBackoff = "no-backoff",
     /// What does not pass its check goes on.

@@ -56,8 +56,16 @@ codes! {
     EngineFailed = "engine.failed",
     /// The engine says that what is asked is wrong.
     EngineInvalid = "engine.invalid",
-    /// The engine does not know the image.
+    /// Nobody whom the engine asks has the image.
     ImageNotFound = "image.notfound",
+    /// Its image is being fetched.
+    PullWaiting = "pull.waiting",
+    /// Whoever keeps the image is not reached; tried again.
+    PullNetwork = "pull.network",
+    /// Whoever keeps the image wants other credentials; tried again.
+    PullAuth = "pull.auth",
+    /// The image could not be fetched for another reason; tried again.
+    PullFailed = "pull.failed",
     /// The engine cannot do what the image needs.
     EngineUnsupported = "engine.unsupported",
     /// It exited with a code.

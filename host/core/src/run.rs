@@ -32,6 +32,10 @@ pub(crate) struct Run {
     pub attempts: u32,
     /// Nothing is done before.
     pub wait: Option<Wait>,
+    /// Its image is where its engine looks for it, as far as this life of the node knows.
+    pub fetched: bool,
+    /// Fetches that failed since then, or at all.
+    pub fetches: u32,
     /// The engine has shown it since it was last made.
     pub shown: bool,
     /// A stop was asked for in this life of the node, and may still take its time.
@@ -104,6 +108,7 @@ pub(crate) struct Wait {
 /// What a call does, without its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
+    Fetch,
     Create,
     Start,
     Stop,
@@ -145,8 +150,25 @@ impl Run {
         if verb == Verb::Start && self.failed.is_none() {
             self.exit_noted = false;
         }
+        if verb == Verb::Fetch {
+            self.fetched = result.is_ok();
+            if self.fetched {
+                (self.fetches, self.reason) = (0, None);
+            }
+            return false;
+        }
         self.owed |= matches!(shown, Some(Seen::Exited(_))) && rumour != shown;
         absent || (result.is_ok() && shown.is_none())
+    }
+
+    /// How often what a call does was tried in vain.
+    pub fn tries(&mut self, verb: Verb) -> &mut u32 {
+        if verb == Verb::Fetch { &mut self.fetches } else { &mut self.attempts }
+    }
+
+    /// A fetch is about no instance: whoever wants something else does not wait for it, and its answer is not heard.
+    pub fn forget_fetch(&mut self) {
+        self.call = self.call.filter(|(_, verb)| *verb != Verb::Fetch);
     }
 
     /// Turns to another wish: what was tried and waited for under the former one counts no more.
@@ -157,7 +179,7 @@ impl Run {
             self.wait = None;
             // an end that was asked for is not one by itself, should it come only now
             self.exit_noted |= std::mem::take(&mut self.stop_asked);
-            self.attempts = 0;
+            (self.attempts, self.fetches) = (0, 0);
             self.unwell = None;
             self.reason = None;
         }
@@ -167,6 +189,7 @@ impl Run {
 impl Verb {
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Fetch => "fetch",
             Self::Create => "create",
             Self::Start => "start",
             Self::Stop => "stop",

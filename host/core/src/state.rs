@@ -1,5 +1,6 @@
 //! What a node knows, and the two ways it changes: an observation is noted, a committed decision is applied.
 
+mod engine;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,8 @@ use crate::record::{Incarnation, InstanceKey, Revision, ServiceRecord, SlotId, S
 use crate::restart::Tuning;
 use crate::run::Run;
 use crate::step::{CheckId, Committed, Dropped, Effect, EngineError, EngineState, Input, Mark, Txn};
+
+pub use engine::{Engine, EngineView};
 
 /// Of so many instances an engine may tell before it lists what it has; of more, and all that it lists is doubtful.
 const MOST_EARLY: usize = 10_000;
@@ -106,32 +109,6 @@ pub struct Stored {
     pub standing: Standing,
     /// See [`Input::Members`].
     pub members: BTreeSet<NodeId>,
-}
-
-/// What is known of an engine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Engine {
-    /// It answers.
-    Up {
-        /// What it is able to do.
-        features: BTreeSet<String>,
-    },
-    /// It does not answer.
-    Down {
-        /// Why, for people.
-        message: String,
-    },
-}
-
-/// An engine as clients see it.
-#[derive(Clone, Copy, Debug)]
-pub struct EngineView<'a> {
-    /// Why it does not answer; `None` while it does.
-    pub down: Option<&'a str>,
-    /// What it is able to do.
-    pub features: Option<&'a BTreeSet<String>>,
-    /// How many instances of this node it shows.
-    pub instances: usize,
 }
 
 /// Why a node that nothing else is wrong with is given nothing new.

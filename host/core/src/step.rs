@@ -29,6 +29,7 @@
 //! # }
 //! ```
 
+mod engine;
 mod event;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,10 +45,11 @@ use crate::needs::Taken;
 use crate::peer::{Duty, Forgotten, Letter};
 use crate::phase::Parts;
 use crate::reason::Reason;
-use crate::record::{Incarnation, InstanceKey, Revision, RevisionOrder, ServiceRecord, SlotId, Stamp};
+use crate::record::{Incarnation, InstanceKey, Revision, ServiceRecord, SlotId, Stamp};
 use crate::run::Run;
-use crate::spec::{ImageSpec, MAX_REPLICAS, MAX_SLOTS, Probe, Spec};
+use crate::spec::{MAX_REPLICAS, MAX_SLOTS, Probe, Spec};
 
+pub use engine::{Call, EngineError, EngineErrorKind, EngineOp, EngineState, FETCHES, Target};
 pub use event::{Event, EventKind};
 
 /// Everything that can happen to a node. Ids in it were drawn outside.
@@ -278,53 +280,6 @@ fn join(reasons: &[Reason]) -> String {
     reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ")
 }
 
-/// What the node knows of an engine.
-#[derive(Clone, Debug)]
-pub enum EngineState {
-    /// It answers.
-    Up {
-        /// What it is able to do.
-        features: BTreeSet<String>,
-        /// Everything it has of this node, running or not.
-        instances: Vec<Instance>,
-    },
-    /// It does not answer. Nothing is concluded about its instances.
-    Down {
-        /// Why, for people.
-        message: String,
-    },
-}
-
-/// Why a call of an engine failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineError {
-    /// What the core decides by.
-    pub kind: EngineErrorKind,
-    /// What people read.
-    pub message: String,
-}
-
-/// The classes of engine errors that lead to different decisions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EngineErrorKind {
-    /// The engine cannot do this at all.
-    Unsupported,
-    /// The instance or the image does not exist.
-    NotFound,
-    /// It exists already, or is in a state that forbids it.
-    Conflict,
-    /// What was asked is wrong and will stay wrong.
-    Invalid,
-    /// The engine does not answer.
-    Unavailable,
-    /// The engine has too much to do; nothing was done.
-    Busy,
-    /// It tried and failed.
-    Failed,
-    /// No answer by the deadline; whether it was done is not known.
-    TimedOut,
-}
-
 /// What must be written before anything of the step is visible. Written as a whole or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Txn {
@@ -466,19 +421,6 @@ pub enum Effect {
     },
 }
 
-/// One call of an engine.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// Names the answer.
-    pub id: CallId,
-    /// Who is called.
-    pub engine: EngineName,
-    /// About this instance.
-    pub target: Target,
-    /// What it shall do.
-    pub op: EngineOp,
-}
-
 /// One check of an instance that runs.
 #[derive(Clone, Debug)]
 pub struct Check {
@@ -492,42 +434,6 @@ pub struct Check {
     pub probe: Probe,
     /// Milliseconds after which it has failed.
     pub timeout: u64,
-}
-
-/// The instance a call is about.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Which one.
-    pub key: InstanceKey,
-    /// Makes its name readable.
-    pub service_name: ServiceName,
-    /// What the engine calls it, once it is known.
-    pub handle: Option<String>,
-}
-
-/// What an engine is asked to do. All may be asked twice.
-#[derive(Clone, Debug)]
-pub enum EngineOp {
-    /// Make the instance, do not start it.
-    Create {
-        /// What it runs.
-        image: Arc<ImageSpec>,
-        /// The revision it is made from.
-        revision: RevisionOrder,
-    },
-    /// Start it; also after it ended.
-    Start,
-    /// Ask it to end, then kill it.
-    Stop {
-        /// The signal's name; the engine's default when absent.
-        signal: Option<String>,
-        /// Milliseconds until it is killed.
-        grace: u64,
-    },
-    /// Remove it.
-    Destroy,
-    /// Say how it is.
-    Inspect,
 }
 
 /// A decision: what to write, what to remember, what to do then. Changes nothing by itself.

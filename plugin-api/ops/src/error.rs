@@ -24,10 +24,14 @@ pub enum Code {
     Cancelled,
     /// The plugin has been closed.
     Closed,
+    /// Somebody whom the engine asks wants other credentials.
+    Denied,
+    /// Somebody whom the engine asks is not reached; the engine itself answers.
+    Unreachable,
 }
 
 impl Code {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Unsupported,
         Self::NotFound,
         Self::Conflict,
@@ -38,6 +42,8 @@ impl Code {
         Self::TimedOut,
         Self::Cancelled,
         Self::Closed,
+        Self::Denied,
+        Self::Unreachable,
     ];
 
     /// The number on the wire, from 1.
@@ -62,11 +68,13 @@ impl Code {
             Self::TimedOut => "timed_out",
             Self::Cancelled => "cancelled",
             Self::Closed => "closed",
+            Self::Denied => "denied",
+            Self::Unreachable => "unreachable",
         }
     }
 
     const fn usually_retryable(self) -> bool {
-        matches!(self, Self::Unavailable | Self::Busy | Self::TimedOut)
+        matches!(self, Self::Unavailable | Self::Busy | Self::TimedOut | Self::Unreachable)
     }
 }
 
@@ -151,6 +159,14 @@ impl Error {
         Self::new(Code::Closed, message)
     }
 
+    pub fn denied(message: impl Into<String>) -> Self {
+        Self::new(Code::Denied, message)
+    }
+
+    pub fn unreachable(message: impl Into<String>) -> Self {
+        Self::new(Code::Unreachable, message)
+    }
+
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -163,7 +179,7 @@ impl Error {
         self
     }
 
-    /// `unavailable`, `busy` and `timed_out` are retryable unless said otherwise, the others are not.
+    /// `unavailable`, `busy`, `timed_out` and `unreachable` are retryable unless said otherwise, the others are not.
     #[must_use]
     pub fn retryable(mut self, retryable: bool) -> Self {
         self.retryable = retryable;

@@ -1,6 +1,8 @@
 //! What a VAL may be able to do. The host derives from a spec which of these it uses and refuses, by name and before
 //! calling, what a VAL does not have.
 
+/// [`PULL`](crate::op::PULL) works: an image is fetched before anything is made of it, or stopped for it.
+pub const PULL: &str = "pull";
 /// A command with arguments other than the image's own.
 pub const COMMAND: &str = "command";
 /// Environment variables.

@@ -22,5 +22,5 @@ pub use host::{CreateBody, HostInfo, LogLevel, LogRecord};
 pub use manifest::{Category, Manifest};
 pub use val::{
     CreateRequest, Exit, Fingerprint, Instance, InstanceRef, InstanceState, Labels, ListAnswer, LogsRequest,
-    Mount, Port, Protocol, Stats, StopRequest,
+    Mount, Port, Protocol, PullRequest, Stats, StopRequest,
 };

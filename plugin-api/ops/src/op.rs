@@ -2,7 +2,8 @@
 
 /// `{}` → [`Fingerprint`](crate::Fingerprint): is the engine there, and what can it do.
 pub const FINGERPRINT: &str = "val.fingerprint/1";
-/// Fetches an image; progress is JSON lines on the stream.
+/// [`PullRequest`](crate::PullRequest) → `{}`: the image is there when it answers. Progress is JSON lines on the stream; a
+/// fetch that tells nothing for two minutes is cancelled.
 pub const PULL: &str = "val.pull/1";
 /// Is this image there already.
 pub const HAS_IMAGE: &str = "val.has_image/1";

@@ -32,6 +32,14 @@ pub struct CreateRequest {
     pub ports: Vec<Port>,
 }
 
+/// Has an image be there. One that is there already is not looked for anywhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PullRequest {
+    /// What the engine calls it.
+    pub image: String,
+}
+
 /// A directory or file of the node inside an instance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,7 @@ use serde_json::json;
 
 #[test]
 fn codes_count_from_one_in_the_agreed_order() {
-    let names: Vec<_> = (1..=10).map(|n| Code::from_number(n).unwrap().as_str()).collect();
+    let names: Vec<_> = (1..=12).map(|n| Code::from_number(n).unwrap().as_str()).collect();
     assert_eq!(
         names,
         [
@@ -23,10 +23,12 @@ fn codes_count_from_one_in_the_agreed_order() {
             "failed",
             "timed_out",
             "cancelled",
-            "closed"
+            "closed",
+            "denied",
+            "unreachable"
         ]
     );
-    assert_eq!((Code::from_number(0), Code::from_number(11)), (None, None));
+    assert_eq!((Code::from_number(0), Code::from_number(13)), (None, None));
 }
 
 #[test]

@@ -29,7 +29,7 @@
 //!
 //! Threads: calls that look run on one of at most four threads, calls that work on one of four others, so that no look
 //! waits for work; they are started when there is something to do and leave after ten seconds without. [`Val::stop`],
-//! [`Val::logs`], [`Val::events`] and [`Provider::watch`] have one of their own while they run.
+//! [`Val::pull`], [`Val::logs`], [`Val::events`] and [`Provider::watch`] have one of their own while they run.
 //! The `log` crate's records and panics go to the host.
 
 #![forbid(unsafe_code)]
@@ -58,8 +58,8 @@ pub use val::Val;
 pub use motey_plugin_ops::{self as ops, feature, op};
 pub use motey_plugin_ops::{
     Capability, Code, CreateRequest, Error, Exit, Fingerprint, HostInfo, Instance, InstanceRef,
-    InstanceState, Labels, ListAnswer, LogsRequest, Mount, Port, Protocol, Scalar, Stats, StopRequest,
-    Supply,
+    InstanceState, Labels, ListAnswer, LogsRequest, Mount, Port, Protocol, PullRequest, Scalar, Stats,
+    StopRequest, Supply,
 };
 pub use {log, serde_json};
 

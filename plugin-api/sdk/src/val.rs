@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    Cancel, CreateRequest, Error, Fingerprint, Host, Instance, InstanceRef, ListAnswer, LogsRequest, Stats,
-    StopRequest, Stream, op,
+    Cancel, CreateRequest, Error, Fingerprint, Host, Instance, InstanceRef, ListAnswer, LogsRequest,
+    PullRequest, Stats, StopRequest, Stream, op,
     served::{Lane, Service, answer, request, unsupported},
 };
 
@@ -21,6 +21,15 @@ pub trait Val: Send + Sync + Sized + 'static {
 
     /// Whether the engine is there and what it can do. An engine that is down is an unhealthy answer, no error.
     fn fingerprint(&self) -> Result<Fingerprint, Error>;
+
+    /// Has an image be there before an instance is made of it; called where the VAL has the feature
+    /// [`PULL`](crate::feature::PULL). Whatever is written to `progress` is a sign of life, and two minutes without one
+    /// cancel it. [`Error::not_found`]: nobody has it; [`Error::denied`]: whoever has it wants other credentials;
+    /// [`Error::unreachable`]: whoever may have it does not answer; [`Error::invalid`]: there can be no such image.
+    fn pull(&self, request: PullRequest, progress: Stream, cancel: &Cancel) -> Result<(), Error> {
+        let _ = (request, progress, cancel);
+        Err(unsupported(op::PULL))
+    }
 
     /// Makes an instance and does not start it. One of this name there already: [`Error::conflict`].
     fn create(&self, request: CreateRequest) -> Result<Instance, Error>;
@@ -74,7 +83,7 @@ impl<V: Val> Service for ValService<V> {
             op::FINGERPRINT | op::INSPECT | op::LIST | op::STATS => Some(Lane::Quick),
             op::CREATE | op::START | op::DESTROY => Some(Lane::Work),
             op::STOP => Some(Lane::Slow),
-            op::EVENTS | op::LOGS => Some(Lane::Open),
+            op::EVENTS | op::LOGS | op::PULL => Some(Lane::Open),
             _ => None,
         }
     }
@@ -98,7 +107,8 @@ impl<V: Val> Service for ValService<V> {
         match (op, stream) {
             (op::EVENTS, _) => self.0.events(cancel),
             (op::LOGS, Some(out)) => self.0.logs(request(op, body)?, out, cancel),
-            (op::LOGS, None) => Err(Error::invalid(format!("`{op}` came without a stream"))),
+            (op::PULL, Some(progress)) => self.0.pull(request(op, body)?, progress, cancel),
+            (op::LOGS | op::PULL, None) => Err(Error::invalid(format!("`{op}` came without a stream"))),
             _ => Err(unsupported(op)),
         }
     }

@@ -25,14 +25,20 @@ mod tests;
 use std::time::Duration;
 
 use motey_plugin_api::{
-    Cancel, CreateRequest, Error, Fingerprint, Host, Instance, InstanceRef, LogsRequest, Stats, StopRequest,
-    Stream, Val, feature, serde_json::Value,
+    Cancel, CreateRequest, Error, Fingerprint, Host, Instance, InstanceRef, LogsRequest, PullRequest, Stats,
+    StopRequest, Stream, Val, feature, serde_json::Value,
 };
 
-use crate::{config::Config, engine::Engine, instances::subject_of, script::Op};
+use crate::{
+    config::Config,
+    engine::Engine,
+    instances::subject_of,
+    script::{Op, Subject},
+};
 
 /// What core knows of: a mock has it all, because it does none of it.
-const FEATURES: [&str; 10] = [
+const FEATURES: [&str; 11] = [
+    feature::PULL,
     feature::COMMAND,
     feature::ENVIRONMENT,
     feature::WORKING_DIR,
@@ -65,6 +71,12 @@ impl Val for Mock {
                 features: FEATURES.map(str::to_owned).into(),
             })
         })
+    }
+
+    /// There is nowhere to fetch it from: it is there at once, unless the script says otherwise.
+    fn pull(&self, request: PullRequest, _progress: Stream, _cancel: &Cancel) -> Result<(), Error> {
+        let subject = Subject { image: request.image, ..Subject::default() };
+        self.engine.call_about(Op::Pull, &subject, |_| Ok(()))
     }
 
     fn create(&self, request: CreateRequest) -> Result<Instance, Error> {
@@ -122,6 +134,7 @@ motey_plugin_api::plugin! {
     name: "Mock",
     description: "scripted answers, delays, errors and deaths, for tests",
     features: [
+        feature::PULL,
         feature::COMMAND,
         feature::ENVIRONMENT,
         feature::WORKING_DIR,

@@ -18,6 +18,7 @@ use crate::glob;
 #[serde(rename_all = "snake_case")]
 pub enum Op {
     Fingerprint,
+    Pull,
     Create,
     Start,
     Stop,
@@ -102,6 +103,8 @@ enum ErrorCode {
     TimedOut,
     Cancelled,
     Closed,
+    Denied,
+    Unreachable,
 }
 
 /// An instance that dies by itself. Decided when it starts.
@@ -185,6 +188,8 @@ impl ScriptedError {
             ErrorCode::TimedOut => Error::timed_out(message),
             ErrorCode::Cancelled => Error::cancelled(message),
             ErrorCode::Closed => Error::closed(message),
+            ErrorCode::Denied => Error::denied(message),
+            ErrorCode::Unreachable => Error::unreachable(message),
         };
         let error = match &self.hint {
             Some(hint) => error.hint(hint),

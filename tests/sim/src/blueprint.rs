@@ -102,7 +102,8 @@ pub fn engine_name(name: &str) -> EngineName {
 
 /// The blueprint of that kind.
 pub fn spec(kind: u8) -> Arc<Spec> {
-    let images: Vec<Arc<ImageSpec>> = images(kind).into_iter().map(Arc::new).collect();
+    let images: Vec<Arc<ImageSpec>> =
+        images(kind).into_iter().map(|image| Arc::new(version(kind % 2, image))).collect();
     let source = Source { format: Format::Yaml, text: format!("kind: {kind}").into() };
     Arc::new(Spec { images, on_node_loss: OnNodeLoss::default(), source })
 }
@@ -137,6 +138,11 @@ fn images(kind: u8) -> Vec<ImageSpec> {
 /// One slot, any engine, no needs, always started again.
 fn image(key: &str) -> ImageSpec {
     ImageSpec::new(image_key(key), format!("/bin/{key}"))
+}
+
+/// Of another version another image is to be fetched.
+fn version(of: u8, image: ImageSpec) -> ImageSpec {
+    ImageSpec { image: format!("{}:{of}", image.image), ..image }
 }
 
 fn times(count: u16, image: ImageSpec) -> ImageSpec {

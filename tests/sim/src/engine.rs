@@ -7,13 +7,15 @@ use motey_core::id::{EngineName, Millis};
 use motey_core::instance::{Exit, Instance, Seen};
 use motey_core::record::{InstanceKey, RevisionOrder};
 use motey_core::spec::ImageSpec;
-use motey_core::step::{Call, EngineError, EngineErrorKind, EngineOp, EngineState};
+use motey_core::step::{Call, EngineError, EngineErrorKind, EngineOp, EngineState, FETCHES};
 
+use crate::blueprint::PODMAN;
 use crate::queue::Time;
 
 /// What a call does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
+    Fetch,
     Create,
     Start,
     Stop,
@@ -22,10 +24,12 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Those that are about an instance.
     pub const ALL: [Self; 5] = [Self::Create, Self::Start, Self::Stop, Self::Destroy, Self::Inspect];
 
     pub fn of(op: &EngineOp) -> Self {
         match op {
+            EngineOp::Fetch { .. } => Self::Fetch,
             EngineOp::Create { .. } => Self::Create,
             EngineOp::Start => Self::Start,
             EngineOp::Stop { .. } => Self::Stop,
@@ -96,21 +100,26 @@ pub struct Engine {
     /// The same for whether it is there.
     pub stated: Time,
     pub bodies: BTreeMap<InstanceKey, Body>,
+    /// It makes instances only of images that it fetched.
+    fetches: bool,
+    images: BTreeSet<String>,
+    /// Images that it said to have, and does not.
+    claims: BTreeSet<String>,
     mishaps: BTreeMap<Verb, VecDeque<Mishap>>,
     /// Until then it is at work on an instance; what is asked of it meanwhile waits.
     busy: BTreeMap<InstanceKey, Time>,
 }
 
 /// The features that every engine here has.
-fn features() -> BTreeSet<String> {
-    ["command", "environment", "working_dir", "stop_signal", "volumes", "binds", "ports"]
-        .map(String::from)
-        .into()
-}
+const FEATURES: [&str; 7] =
+    ["command", "environment", "working_dir", "stop_signal", "volumes", "binds", "ports"];
 
 impl Engine {
     pub fn new(name: EngineName) -> Self {
         Self {
+            fetches: name.as_str() == PODMAN,
+            images: BTreeSet::new(),
+            claims: BTreeSet::new(),
             name,
             up: true,
             down_until: 0,
@@ -156,7 +165,14 @@ impl Engine {
         let key = &call.target.key;
         let seen = self.bodies.get(key).map(|body| body.seen);
         match (&call.op, seen) {
+            (EngineOp::Fetch { image }, _) => {
+                self.images.insert(image.clone());
+                return Ok(false);
+            }
             (EngineOp::Create { .. }, Some(_)) => return Err(error(EngineErrorKind::Conflict)),
+            (EngineOp::Create { image, .. }, None) if !self.has(&image.image) => {
+                return Err(error(EngineErrorKind::NotFound));
+            }
             (EngineOp::Create { image, revision }, None) => {
                 let handle = format!("{}-{}", key.slot, key.fence.n);
                 let (image, revision) = (Arc::clone(image), *revision);
@@ -187,6 +203,23 @@ impl Engine {
         Ok(true)
     }
 
+    /// Whether an instance can be made of an image.
+    pub fn has(&self, image: &str) -> bool {
+        !self.fetches || self.images.contains(image)
+    }
+
+    /// It says that it has what a call asks it to fetch.
+    pub fn claim(&mut self, call: &Call) {
+        if let EngineOp::Fetch { image } = &call.op {
+            self.claims.insert(image.clone());
+        }
+    }
+
+    /// Whether it said that it has an image.
+    pub fn claims(&self, image: &str) -> bool {
+        self.has(image) || self.claims.contains(image)
+    }
+
     /// An instance is something else from now on.
     pub fn show(&mut self, key: &InstanceKey, seen: Seen) {
         if let Some(body) = self.bodies.get_mut(key) {
@@ -201,7 +234,7 @@ impl Engine {
 
     /// What it would say had it done what was asked.
     pub fn pretend(&self, call: &Call, at: Millis) -> Option<Instance> {
-        let mut other = Self::new(self.name.clone());
+        let mut other = Self { fetches: false, ..Self::new(self.name.clone()) };
         other.bodies.extend(self.bodies.get_key_value(&call.target.key).map(|(k, b)| (k.clone(), b.clone())));
         other.perform(call).ok().and_then(|_| other.view(&call.target.key, at))
     }
@@ -209,7 +242,9 @@ impl Engine {
     /// Everything it has.
     pub fn state(&self, at: Millis) -> EngineState {
         let instances = self.bodies.iter().map(|(key, body)| self.instance(key, body, at)).collect();
-        EngineState::Up { features: features(), instances }
+        let fetches = self.fetches.then_some(FETCHES);
+        let features = FEATURES.into_iter().chain(fetches).map(String::from).collect();
+        EngineState::Up { features, instances }
     }
 
     /// What it tells of one that it lost.

@@ -262,6 +262,7 @@ pub fn draw(seed: u64, nodes: usize) -> Scene {
         plan.push(Planned { at, what: happening(&mut dice, nodes, kind) });
     }
     plan.extend(removals(seed, nodes, calm_at));
+    plan.extend(fetches(seed, nodes, calm_at));
     plan.sort_by_key(|planned| planned.at);
     Scene { seed, nodes, calm_at, plan }
 }
@@ -275,6 +276,46 @@ fn removals(seed: u64, nodes: usize, calm_at: Time) -> Vec<Planned> {
         Planned { at, what: Happening::Removes { node: node(&mut dice, nodes), span: span(&mut dice) } }
     };
     (0..times).map(removal).collect()
+}
+
+/// In every other run fetches go wrong, once or several times in a row. Drawn apart, too.
+fn fetches(seed: u64, nodes: usize, calm_at: Time) -> Vec<Planned> {
+    let mut dice = Dice::new(mix(&[seed, 11]));
+    let mut plan = Vec::new();
+    let times = if dice.percent(50) { dice.between(1, 5) } else { 0 };
+    for _ in 0..times {
+        let (at, node, mishap) = (dice.below(calm_at), node(&mut dice, nodes), fetch_mishap(&mut dice));
+        let what = Happening::Spoils { node, engine: 1, verb: Verb::Fetch, mishap };
+        let row = dice.pick(&[1, 1, 3, 15]);
+        plan.extend((0..row).map(|_| Planned { at, what }));
+    }
+    plan
+}
+
+fn fetch_mishap(dice: &mut Dice) -> Mishap {
+    use EngineErrorKind as Kind;
+    let kinds = [
+        (1, Kind::Unsupported),
+        (3, Kind::NotFound),
+        (1, Kind::Invalid),
+        (1, Kind::Unavailable),
+        (1, Kind::Busy),
+        (3, Kind::Denied),
+        (6, Kind::Unreachable),
+        (3, Kind::Failed),
+    ];
+    let kind = dice.weighted(&kinds);
+    let late = dice.between(1_000, 45_000);
+    dice.weighted(&[
+        (8, Mishap::Fails(kind)),
+        (2, Mishap::DoneButFails(Kind::Failed)),
+        (1, Mishap::DoneInSilence),
+        (2, Mishap::Hangs),
+        (1, Mishap::Late(late)),
+        (6, Mishap::Slow(late)),
+        (1, Mishap::Idle),
+        (2, Mishap::Lies),
+    ])
 }
 
 fn is_between(kind: Kind) -> bool {

@@ -187,7 +187,7 @@ impl Watch {
         let verb = Verb::of(&call.op);
         let record = node.disk.synced.records.get(&key.service);
         let justified = record.is_some_and(|record| match verb {
-            Verb::Create | Verb::Start => runs(record, key, node),
+            Verb::Fetch | Verb::Create | Verb::Start => runs(record, key, node),
             Verb::Stop | Verb::Destroy if node.disk.now.dead.contains(key) => true,
             Verb::Stop if stops_for_want(record, key, node) => {
                 // what it lacks may come back
@@ -209,6 +209,13 @@ impl Watch {
         holds("what is done is on the disk first", justified, || {
             format!("{} for {:?}", crate::story::call_text(call, names), record.map(|record| record.stamp))
         })?;
+        let follows =
+            node.disk.now.records.get(&key.service).and_then(|record| next_image(record, key, node));
+        holds(
+            "images are fetched before anything is stopped",
+            verb != Verb::Stop || follows.is_none(),
+            || format!("{} is stopped, and {} is not there", names.key(key), follows.unwrap_or_default()),
+        )?;
         self.rate(key, now, names)
     }
 
@@ -304,6 +311,19 @@ fn runs(record: &ServiceRecord, key: &InstanceKey, node: &Node) -> bool {
             let own = (assigned.node, assigned.fence) == (node.id, key.fence);
             own || assigned.from.as_ref().is_some_and(|from| (from.node, from.fence) == (node.id, key.fence))
         })
+}
+
+/// The image of what is to run on the node in place of a living instance, where its engine never said to have it.
+fn next_image<'r>(record: &'r ServiceRecord, key: &InstanceKey, node: &Node) -> Option<&'r str> {
+    let lives = node.engines.iter().filter_map(|it| it.bodies.get(key)).any(Body::lives);
+    let ends = lives && record.dismissed.iter().any(|it| (&it.slot, it.fence) == (&key.slot, key.fence));
+    let assigned = record.slots.get(&key.slot).filter(|it| ends && it.node == node.id)?;
+    let next = record.key(&key.slot, assigned.fence);
+    let engine = node.engines.iter().find(|engine| engine.name == assigned.engine)?;
+    let is_made = engine.bodies.contains_key(&next);
+    let waits = stops(record, key) || !runs(record, &next, node) || stops_for_want(record, &next, node);
+    let image = &record.revision.spec.image(&key.slot.image)?.image;
+    (!is_made && !waits && !engine.claims(image)).then_some(image)
 }
 
 /// Whether an instance failed as many checks in a row as make it unhealthy; one that is not there fails them all.

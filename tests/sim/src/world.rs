@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use motey_core::Tuning;
 use motey_core::id::{NodeId, ServiceId};
 use motey_core::instance::Seen;
-use motey_core::step::{Call, Check, EngineErrorKind, EngineState, Input};
+use motey_core::step::{Call, Check, EngineErrorKind, EngineOp, EngineState, Input};
 
 use crate::broker::Broker;
 use crate::dice::mix;
@@ -21,6 +21,9 @@ use crate::wire::{self, Letter};
 
 /// By then a call is answered, whatever the engine does.
 const DEADLINE: Time = 30_000;
+
+/// An image may be large.
+const FETCH_DEADLINE: Time = 50_000;
 
 /// A call whose caller dies is carried out all the same when it would be done so soon.
 const ALMOST_DONE: Time = 100;
@@ -419,7 +422,14 @@ impl World {
         let Some(engine) = self.nodes[n].engines.iter().position(|engine| engine.name == call.engine) else {
             return Err(Broken { rule: "calls go to engines that exist", text: call.engine.to_string() });
         };
-        let takes = self.lag(n, 20 + call.id.0, if verb == Verb::Create { 2_000 } else { 80 });
+        let at = &self.nodes[n].engines[engine];
+        let (most, deadline) = match &call.op {
+            EngineOp::Fetch { image } if at.has(image) => (80, FETCH_DEADLINE),
+            EngineOp::Fetch { .. } => (6_000, FETCH_DEADLINE),
+            EngineOp::Create { .. } => (2_000, DEADLINE),
+            _ => (80, DEADLINE),
+        };
+        let takes = self.lag(n, 20 + call.id.0, most);
         let now = self.now;
         let mishap = self.nodes[n].engines[engine].mishap(verb);
         if let Some(mishap) = mishap {
@@ -427,7 +437,7 @@ impl World {
             self.tell(n, |names| format!("({} will go wrong: {mishap:?})", names.key(&key)));
         }
         let done = match mishap {
-            Some(Mishap::Late(late)) => Some((DEADLINE + late, Then::Silence)),
+            Some(Mishap::Late(late)) => Some((deadline + late, Then::Silence)),
             Some(Mishap::Slow(slow)) => Some((slow, Then::Answer)),
             Some(Mishap::DoneButFails(kind)) => Some((takes, Then::Fail(kind))),
             Some(Mishap::DoneAndExits(code)) => Some((takes, Then::Exit(code))),
@@ -446,10 +456,13 @@ impl World {
             Some(Mishap::Idle) => (takes, Ok(at.view(&key, boot_time))),
             Some(Mishap::Lies) => (takes, Ok(at.pretend(&call, boot_time))),
             Some(Mishap::Hangs | Mishap::Late(_) | Mishap::DoneInSilence) => {
-                (DEADLINE, Err(error(EngineErrorKind::TimedOut)))
+                (deadline, Err(error(EngineErrorKind::TimedOut)))
             }
             _ => return Ok(()),
         };
+        if matches!(mishap, Some(Mishap::Idle | Mishap::Lies)) {
+            self.nodes[n].engines[engine].claim(&call);
+        }
         let input = Input::Answered { call: call.id, key, result };
         self.queue.push(now + takes, Event::Input { node: n, life, input });
         if mishap == Some(Mishap::Lies) {

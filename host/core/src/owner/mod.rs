@@ -281,8 +281,8 @@ fn prove_revision(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
 fn revert(draft: &mut Draft<'_>, record: &mut ServiceRecord, previous: &Revision, why: &str) {
     let order = next_order(draft, record);
     let failed = record.revision.order.number;
-    let mut back = record.revision.followed_by(&previous.spec, order);
-    back.scaled.clone_from(&previous.scaled);
+    // what was made of it is of it again
+    let mut back = Revision { order, ..previous.clone() };
     let scaled = record.revision.scaled.iter().filter(|(image, _)| previous.spec.image(image).is_some());
     // what was scaled since was acknowledged
     back.scaled.extend(scaled.map(|(image, count)| (image.clone(), *count)));
@@ -306,6 +306,9 @@ fn reissue_outdated(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         let assigned = record.slots.get(&slot).filter(|assigned| assigned.revision != since).cloned();
         let Some(assigned) = assigned else { continue };
         record.ended.remove(&slot);
+        if tending::take_back(draft, record, &slot) {
+            continue;
+        }
         dismiss(record, &slot);
         let image = record.revision.spec.image(&slot.image);
         if image.is_some_and(|image| !image.engines.is_empty() && !image.engines.contains(&assigned.engine)) {
@@ -314,10 +317,7 @@ fn reissue_outdated(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         if !homes::allow(record, &slot, assigned.node) {
             continue;
         }
-        let pinned = image.map(|image| draft.may_take_alone(assigned.node, image));
-        let pinned = pinned.unwrap_or(false)
-            || matches!(slot.place, Place::On(_))
-            || is_kept(&record.revision.spec, &slot.image);
+        let pinned = pins(draft, record, &slot, assigned.node);
         if pinned && !may_follow(draft, record, &slot, assigned.node) {
             continue;
         }
@@ -325,6 +325,14 @@ fn reissue_outdated(draft: &mut Draft<'_>, record: &mut ServiceRecord) {
         homes::settle(record, &slot, assigned.node, fence);
         record.slots.insert(slot, Assignment { fence, revision: since, pinned, from: None, ..assigned });
     }
+}
+
+/// Whether an attempt of the slot, made on that node now, must not run twice.
+fn pins(draft: &Draft<'_>, record: &ServiceRecord, slot: &SlotId, node: NodeId) -> bool {
+    let image = record.revision.spec.image(&slot.image);
+    image.is_some_and(|image| draft.may_take_alone(node, image))
+        || matches!(slot.place, Place::On(_))
+        || is_kept(&record.revision.spec, &slot.image)
 }
 
 /// Whoever holds the record may delete it: absence beats every number.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use super::hearing::REFUSAL_LASTS;
 use super::market::{Market, Placing};
 use super::placing::{confirms, place};
-use super::{conclude, dismiss, homes, owned, prove_revision, publish, reissue_outdated, slots_of, turn_to};
+use super::{
+    conclude, dismiss, homes, owned, pins, prove_revision, publish, reissue_outdated, slots_of, turn_to,
+};
 use crate::draft::Draft;
 use crate::group::{Bounds, bounds, is_bound, is_kept, units};
 use crate::id::{NodeId, ServiceId};
@@ -225,7 +227,7 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
 /// the successor is not asked for a while.
 pub(super) fn give_back(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) -> bool {
     let Some(failed) = record.slots.get(slot).filter(|assigned| assigned.from.is_some()).cloned() else {
-        return false;
+        return take_back(draft, record, slot);
     };
     fall_back(draft, record, slot);
     if !record.slots.contains_key(slot) {
@@ -235,6 +237,25 @@ pub(super) fn give_back(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot:
     draft.mark_refused(&record.key(slot, failed.fence), failed.node, draft.now.after(REFUSAL_LASTS));
     let Assignment { node, engine, fence, .. } = failed;
     record.dismissed.insert(Dismissed { slot: slot.clone(), fence, node, engine });
+    true
+}
+
+/// Gives a slot back to the attempt that was to stop for its present one, where that still runs on the same node and is of
+/// the revision that is wanted.
+pub(super) fn take_back(draft: &Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) -> bool {
+    let Some(Assignment { node, .. }) = record.slots.get(slot).cloned() else { return false };
+    let revision = record.revision.since(&slot.image);
+    let runs = |fence| {
+        let observed = draft.heard(&record.key(slot, fence));
+        observed.is_some_and(|observed| observed.runs() && observed.revision == Some(revision))
+    };
+    let mut before = record.dismissed.iter().filter(|it| (&it.slot, it.node) == (slot, node));
+    let Some(former) = before.rfind(|it| runs(it.fence)).cloned() else { return false };
+    dismiss(record, slot);
+    record.dismissed.remove(&former);
+    let pinned = pins(draft, record, slot, node);
+    let Dismissed { engine, fence, .. } = former;
+    record.slots.insert(slot.clone(), Assignment { node, engine, fence, revision, pinned, from: None });
     true
 }
 
@@ -353,8 +374,10 @@ fn mind_extras(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId)
         let beside = assigned.is_some_and(|assigned| assigned.node == extra.node);
         let moving = assigned.is_some_and(|assigned| assigned.from.is_some());
         let over = record.has_failed() || record.ended.contains_key(slot);
-        let extra_beside = own_runs && !mutant::is(Mutant::KeepExtras);
-        if extra_beside || over || (assigned.is_none() && is_left(record, slot)) {
+        if own_runs && mutant::is(Mutant::KeepExtras) {
+            continue;
+        }
+        if own_runs || over || (assigned.is_none() && is_left(record, slot)) {
             record.dismissed.insert(dismissal(&extra));
         } else if current && stays && !moving && (extra.runs() || (assigned.is_none() && extra.is_frozen())) {
             adopt(draft, record, &extra);

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use motey_core::id::{EngineName, Millis};
 use motey_core::instance::{Exit, Instance, Seen};
 use motey_core::record::{InstanceKey, RevisionOrder};
-use motey_core::step::{Call, EngineError, EngineErrorKind, EngineOp};
+use motey_core::step::{Call, EngineError, EngineErrorKind, EngineOp, FETCHES};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
+    Fetch,
     Create,
     Start,
     Stop,
@@ -37,6 +38,8 @@ pub struct Engine {
     pub name: EngineName,
     pub up: bool,
     pub features: BTreeSet<String>,
+    /// What it fetched.
+    pub images: BTreeSet<String>,
     pub instances: BTreeMap<InstanceKey, Instance>,
     pub mishaps: BTreeMap<Verb, VecDeque<Mishap>>,
     /// Everything it was asked.
@@ -50,6 +53,7 @@ impl Engine {
             name,
             up: true,
             features,
+            images: BTreeSet::new(),
             instances: BTreeMap::new(),
             mishaps: BTreeMap::new(),
             calls: Vec::new(),
@@ -96,9 +100,17 @@ impl Engine {
         let (verb, key) = (verb(&call.op), &call.target.key);
         let known = self.instances.get(key).map(|instance| instance.seen);
         match (verb, known) {
+            (Verb::Fetch, _) => {
+                if let EngineOp::Fetch { image } = &call.op {
+                    self.images.insert(image.clone());
+                }
+            }
             (Verb::Create, Some(_)) => return Err(error(EngineErrorKind::Conflict)),
             (Verb::Create, None) => {
-                if let EngineOp::Create { revision, .. } = &call.op {
+                if let EngineOp::Create { revision, image } = &call.op {
+                    if self.features.contains(FETCHES) && !self.images.contains(&image.image) {
+                        return Err(error(EngineErrorKind::NotFound));
+                    }
                     self.instances.insert(key.clone(), self.made(key, *revision, now));
                 }
             }
@@ -142,6 +154,7 @@ pub fn error(kind: EngineErrorKind) -> EngineError {
 
 fn verb(op: &EngineOp) -> Verb {
     match op {
+        EngineOp::Fetch { .. } => Verb::Fetch,
         EngineOp::Create { .. } => Verb::Create,
         EngineOp::Start => Verb::Start,
         EngineOp::Stop { .. } => Verb::Stop,

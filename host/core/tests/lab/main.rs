@@ -12,6 +12,7 @@ mod cluster;
 mod crash;
 mod engines;
 mod exits;
+mod fetch;
 mod found;
 mod full;
 mod grave;

@@ -10,7 +10,9 @@ use motey_core::phase::Parts;
 use motey_core::project::{ServiceStatus, State};
 use motey_core::reason::Reason;
 use motey_core::record::{Desired, Incarnation, InstanceKey, ServiceRecord, SlotId};
-use motey_core::step::{Answer, AskId, Call, Check, Effect, EngineErrorKind, EngineState, Input, Request};
+use motey_core::step::{
+    Answer, AskId, Call, Check, Effect, EngineErrorKind, EngineOp, EngineState, Input, Request,
+};
 use motey_core::{Core, Identity, Tuning};
 
 use crate::blueprint::{engine_name, name, node};
@@ -145,7 +147,9 @@ impl Lab {
             Effect::Send(to, letter) => self.outbox.push((to, letter)),
             Effect::Offer { source, all } => self.input(&Input::Capabilities { source, all }),
             Effect::Call(call) => {
-                let under_way = self.calls.iter().any(|other| other.target.key == call.target.key);
+                // nobody waits for a fetch that is not wanted any more
+                let others = self.calls.iter().filter(|other| !matches!(other.op, EngineOp::Fetch { .. }));
+                let under_way = others.map(|other| &other.target.key).any(|other| *other == call.target.key);
                 assert!(!under_way, "two calls under way for {:?}", call.target.key);
                 self.calls.push_back(call);
             }

@@ -87,6 +87,8 @@ pub(super) fn engine_error(error: ops::Error) -> EngineError {
         ops::Code::Busy => EngineErrorKind::Busy,
         ops::Code::Failed | ops::Code::Cancelled => EngineErrorKind::Failed,
         ops::Code::TimedOut => EngineErrorKind::TimedOut,
+        ops::Code::Denied => EngineErrorKind::Denied,
+        ops::Code::Unreachable => EngineErrorKind::Unreachable,
     };
     let hint = error.hint.map(|hint| format!("; {hint}"));
     let said = error.engine_text.map(|text| format!(" ({text})"));

@@ -1,6 +1,7 @@
 //! Between the core and the plugins: calls go out, answers and news come in. Decides nothing about services.
 
 mod convert;
+mod fetch;
 mod health;
 mod line;
 mod link;
@@ -55,6 +56,7 @@ enum Kind {
     Look,
     Work,
     Stop,
+    Fetch,
 }
 
 impl Kind {
@@ -62,7 +64,7 @@ impl Kind {
     /// while something is done about the call.
     const fn most(self) -> usize {
         match self {
-            Self::Look | Self::Work => 4,
+            Self::Look | Self::Work | Self::Fetch => 4,
             Self::Stop => 128,
         }
     }
@@ -85,6 +87,7 @@ impl Engines {
             EngineOp::Inspect => Kind::Look,
             EngineOp::Create { .. } | EngineOp::Start | EngineOp::Destroy => Kind::Work,
             EngineOp::Stop { .. } => Kind::Stop,
+            EngineOp::Fetch { .. } => Kind::Fetch,
         };
         let engines = self.clone();
         self.line(&call.engine, kind).enter(Box::new(move |place| engines.call_now(call, place)));
@@ -92,16 +95,16 @@ impl Engines {
 
     fn call_now(&self, call: Call, place: Place) {
         let Call { id, engine, target, op } = call;
-        let destroys = matches!(op, EngineOp::Destroy);
+        let shows_none = matches!(op, EngineOp::Destroy | EngineOp::Fetch { .. });
         let (verb, body, deadline) = self.request(&target, op);
         let (engines, key, name) = (self.clone(), target.key, engine.clone());
-        self.ask(&engine, verb, body, deadline, move |answer| {
+        let done = move |answer: Result<Vec<u8>, ops::Error>| {
             if let Err(error) = &answer
                 && matches!(error.code, ops::Code::Unavailable | ops::Code::Closed)
             {
                 engines.down(&name, error.message.clone());
             }
-            let shown = answer.and_then(|body| if destroys { Ok(None) } else { read(&body).map(Some) });
+            let shown = answer.and_then(|body| if shows_none { Ok(None) } else { read(&body).map(Some) });
             let result = match shown {
                 Ok(Some(shown)) => engines.own(&key, &name, shown).map(Some),
                 Ok(None) => Ok(None),
@@ -109,7 +112,11 @@ impl Engines {
             };
             engines.link.inbox.answer(Input::Answered { call: id, key, result });
             drop(place);
-        });
+        };
+        match deadline {
+            Some(deadline) => self.ask(&engine, verb, body, deadline, done),
+            None => self.ask_at_length(&engine, verb, body, done),
+        }
     }
 
     /// A name is not enough: only an instance with this instance's labels is it.
@@ -134,23 +141,24 @@ impl Engines {
         Arc::clone(lines.entry((engine.clone(), kind)).or_insert_with(|| Line::of(kind.most())))
     }
 
-    /// An operation in the boundary's words, and how long it may take.
-    fn request(&self, target: &Target, op: EngineOp) -> (&'static str, Body, Duration) {
+    /// An operation in the boundary's words, and how long it may take; `None`: as long as it goes on.
+    fn request(&self, target: &Target, op: EngineOp) -> (&'static str, Body, Option<Duration>) {
         let name = target.handle.clone().unwrap_or_else(|| instance_name(target));
         match op {
+            EngineOp::Fetch { image } => (ops::op::PULL, write(&ops::PullRequest { image }), None),
             EngineOp::Create { image, revision } => {
                 let labels = labels(&target.key, &self.link.cluster, self.link.node, revision);
                 let mounts = self.volumes.prepare(target.key.service, &image.params.mounts);
                 let request = mounts.map(|mounts| create_request(name, labels, &image, mounts));
-                (ops::op::CREATE, request.and_then(|request| write(&request)), WORK)
+                (ops::op::CREATE, request.and_then(|request| write(&request)), Some(WORK))
             }
-            EngineOp::Start => (ops::op::START, write(&ops::InstanceRef { name }), WORK),
+            EngineOp::Start => (ops::op::START, write(&ops::InstanceRef { name }), Some(WORK)),
             EngineOp::Stop { signal, grace } => {
                 let request = ops::StopRequest { name, grace_ms: grace, signal };
-                (ops::op::STOP, write(&request), WORK + Duration::from_millis(grace))
+                (ops::op::STOP, write(&request), Some(WORK + Duration::from_millis(grace)))
             }
-            EngineOp::Destroy => (ops::op::DESTROY, write(&ops::InstanceRef { name }), WORK),
-            EngineOp::Inspect => (ops::op::INSPECT, write(&ops::InstanceRef { name }), QUICK),
+            EngineOp::Destroy => (ops::op::DESTROY, write(&ops::InstanceRef { name }), Some(WORK)),
+            EngineOp::Inspect => (ops::op::INSPECT, write(&ops::InstanceRef { name }), Some(QUICK)),
         }
     }
 

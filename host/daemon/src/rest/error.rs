@@ -252,7 +252,9 @@ fn engine(kind: EngineErrorKind) -> (StatusCode, &'static str, &'static str) {
         EngineErrorKind::Unavailable | EngineErrorKind::Busy => {
             (StatusCode::SERVICE_UNAVAILABLE, "engine-unavailable", "The engine does not answer now")
         }
-        EngineErrorKind::Failed => (StatusCode::BAD_GATEWAY, "engine-failed", "The engine failed"),
+        EngineErrorKind::Failed | EngineErrorKind::Denied | EngineErrorKind::Unreachable => {
+            (StatusCode::BAD_GATEWAY, "engine-failed", "The engine failed")
+        }
         EngineErrorKind::TimedOut => {
             (StatusCode::GATEWAY_TIMEOUT, "engine-timed-out", "The engine is too slow")
         }

@@ -49,6 +49,16 @@ fn everywhere(code: Code) -> Option<&'static str> {
         Code::ImageNotFound => {
             "the image has to be where the engine looks for it, under the blueprint's name"
         }
+        Code::PullWaiting => "nothing has to be done: it goes on when the image is there",
+        Code::PullNetwork => {
+            "whoever keeps the image has to be reached from the node: look at its network, and at the name in the blueprint"
+        }
+        Code::PullAuth => {
+            "whoever keeps the image has to be given credentials that it takes, in the engine's own settings"
+        }
+        Code::PullFailed => {
+            "the engine has to be able to store the image: look at its disk, and at its own log"
+        }
         _ => return None,
     })
 }
