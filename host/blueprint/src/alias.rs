@@ -31,7 +31,7 @@ const fn missing(name: &'static str, cannot: Cannot) -> (Level, Word) {
 }
 
 const LIMITS: Cannot = "limit what an instance uses (`limits` will)";
-const NETWORK: Cannot = "configure an instance's network (`uses` will)";
+const NETWORK: Cannot = "configure an instance's network";
 const RIGHTS: Cannot = "change an instance's rights and isolation";
 const TERMINAL: Cannot = "attach a terminal or an input to an instance";
 
@@ -55,6 +55,7 @@ const ALIASES: &[(Level, Word)] = &[
     ),
     docker("healthcheck", Meaning::Later(Shape::Any, "check whether an instance is healthy (`health` will)")),
     docker("log_config", Meaning::Later(Shape::Any, "configure an instance's log (`log` will)")),
+    docker("links", Meaning::Instead("the other image's key, and its port, as `uses` beside `parameters`")),
     docker("image", Meaning::Instead("the image as `name` beside `parameters`")),
     // limits
     missing("mem_limit", LIMITS),
@@ -87,7 +88,6 @@ const ALIASES: &[(Level, Word)] = &[
     missing("network_mode", NETWORK),
     missing("network_disabled", NETWORK),
     missing("publish_all_ports", NETWORK),
-    missing("links", NETWORK),
     missing("extra_hosts", NETWORK),
     missing("dns", NETWORK),
     missing("dns_opt", NETWORK),

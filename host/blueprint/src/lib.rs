@@ -37,6 +37,7 @@ mod schema;
 mod shell;
 mod tree;
 mod units;
+mod uses;
 mod yaml;
 
 use motey_core::id::ServiceName;

@@ -19,7 +19,8 @@ use crate::read::{At, is_null};
 use crate::report::Report;
 use crate::schema::Level;
 use crate::tree::{Node, Value};
-use crate::{health, need, neighbours, order, parameters};
+use crate::uses::Used;
+use crate::{health, need, neighbours, order, parameters, uses};
 
 /// Characters of an image's name.
 const LONGEST_NAME: usize = 1024;
@@ -114,6 +115,7 @@ struct Draft<'n> {
 struct Mentions<'n> {
     neighbours: Named<'n>,
     firsts: Vec<First<'n>>,
+    uses: Vec<Used<'n>>,
 }
 
 fn images(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Arc<ImageSpec>>> {
@@ -139,9 +141,11 @@ fn images(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Arc<ImageSpec>>> {
     let (mut images, mentions): (Vec<ImageSpec>, Vec<Mentions<'_>>) = finished?.into_iter().unzip();
     let neighbours: Vec<_> = mentions.iter().map(|mentions| &mentions.neighbours).collect();
     let firsts: Vec<_> = mentions.iter().map(|mentions| &mentions.firsts).collect();
+    let uses: Vec<_> = mentions.iter().map(|mentions| &mentions.uses).collect();
     let placed = neighbours::resolve(&mut images, &neighbours, report);
     let ordered = order::resolve(&mut images, &firsts, report);
-    placed.and(ordered)?;
+    let told = uses::resolve(&mut images, &uses, report);
+    placed.and(ordered).and(told)?;
     share_volumes(&images, at, report)?;
     Some(images.into_iter().map(Arc::new).collect())
 }
@@ -192,6 +196,7 @@ fn finished<'n>(draft: Draft<'n>, keys: &mut Keys) -> Option<(ImageSpec, Mention
         replicas,
         need: need.into(),
         params,
+        uses: Vec::new(),
         run,
         after: Vec::new(),
         restart,
@@ -221,6 +226,7 @@ fn image<'n>(
     let on_loss = fields.get("on_capability_loss").map(|at| report.choice(at, LOSSES));
     let neighbours = neighbours::read(&fields, report);
     let firsts = order::read(&fields, report);
+    let uses = uses::read(&fields, report);
     let parameters = match fields.get("parameters") {
         Some(at) => parameters::read(at, report),
         None => Some(parameters::Parameters::default()),
@@ -229,7 +235,7 @@ fn image<'n>(
     let base = key::base(parameters.container_name.as_deref().unwrap_or(&image));
     let (engines, replicas, need, (run, restart), health) = (engines?, replicas?, need?, life?, health?);
     let on_loss = on_loss.unwrap_or_else(|| Some(usual_on_loss(replicas)))?;
-    let mentions = Mentions { neighbours: neighbours?, firsts: firsts? };
+    let mentions = Mentions { neighbours: neighbours?, firsts: firsts?, uses: uses? };
     Some(Draft {
         key,
         base,

@@ -22,6 +22,12 @@ const WANTED: &str = "a map such as `{ http: { container: 80, host: 8080 } }`, o
 
 /// Reads the ports: a map by their names, or a list in Docker's words.
 pub(crate) fn read(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Port>> {
+    let count = at.as_list().map(|list| list.items.len()).or_else(|| at.as_map().map(|map| map.items.len()));
+    if let Some(count) = count.filter(|count| *count > MAX_PORTS) {
+        let message = format!("these are {count} ports and {MAX_PORTS} are allowed: split the image");
+        report.refuse(Kind::Limit, at, message);
+        return None;
+    }
     let mut ports = Vec::new();
     let mut add = |at: &At<'_>, port: Option<Port>, report: &mut Report<'_>| {
         if let Some(port) = port
@@ -45,11 +51,6 @@ pub(crate) fn read(at: &At<'_>, report: &mut Report<'_>) -> Option<Vec<Port>> {
             }
         }
         _ => return report.wrong_type(at, WANTED),
-    }
-    if ports.len() > MAX_PORTS {
-        let message = format!("these are {} ports and {MAX_PORTS} are allowed: split the image", ports.len());
-        report.refuse(Kind::Limit, at, message);
-        return None;
     }
     Some(ports)
 }

@@ -135,7 +135,7 @@ const IMAGE: &[Word] = &[
     now("depends_on"),
     now("health"),
     now("on_capability_loss"),
-    later("uses", Shape::List, "connect images with each other"),
+    now("uses"),
 ];
 
 const HEALTH: &[Word] =

@@ -37,6 +37,8 @@ fn the_examples_show_what_their_names_say() {
     let after: Vec<_> =
         in_order.images.iter().flat_map(|image| &image.after).map(|(_, ready)| *ready).collect();
     assert_eq!(after, [Ready::Healthy, Ready::Completed]);
+    let ports = read("ports.yaml").spec;
+    assert_eq!(ports.images[1].uses[0].endpoint(), "broker:21883");
     let thesis = read("thesis-2017.yaml");
     assert_eq!(thesis.name.as_str(), "quality-control");
     assert_eq!(thesis.spec.images[0].key.as_str(), "collector");

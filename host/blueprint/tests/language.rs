@@ -410,3 +410,22 @@ fn ports_are_written_long_or_short() {
     let hosts: Vec<u16> = json(text).spec.images[0].params.ports.iter().map(|port| port.host).collect();
     assert_eq!(hosts, [22, 23]);
 }
+
+#[test]
+fn what_uses_another_image_is_told_where_it_is() {
+    let blueprint = yaml(
+        "
+service_name: x
+images:
+  - { name: web, uses: [broker.mqtt, log] }
+  - { name: broker, parameters: { ports: { mqtt: { container: 1883, host: 21883 }, ws: 9001 } } }
+  - { name: log, uses: [log], parameters: { ports: [514/udp] } }
+",
+    );
+    let told = |image: usize| Vec::from_iter(blueprint.spec.images[image].environment());
+    let variables =
+        [("MOTEY_ENDPOINT_BROKER_MQTT", "broker:21883"), ("MOTEY_ENDPOINT_LOG_514_UDP", "log:514")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!((told(0), told(1), told(2)), (variables.to_vec(), vec![], variables[1..].to_vec()));
+    assert!(blueprint.spec.images.iter().all(|image| image.after.is_empty()), "nobody waits for the other");
+}

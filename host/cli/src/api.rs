@@ -1,6 +1,8 @@
 //! What the daemon says, as far as this program reads it. Fields it does not know are left alone, and missing ones are empty: an older
 //! client and a newer daemon understand each other.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -92,6 +94,22 @@ pub struct Image {
     pub replicas: Replicas,
     pub running: u64,
     pub instances: Vec<Instance>,
+    pub parameters: Parameters,
+}
+
+/// What of an image's parameters is shown.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Parameters {
+    pub ports: BTreeMap<String, Port>,
+}
+
+/// A port by the number that it has on its node.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Port {
+    pub host: u16,
+    pub protocol: String,
 }
 
 /// A number, or a word where there is none: `every-node`.

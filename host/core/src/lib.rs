@@ -19,6 +19,7 @@ pub mod capability;
 mod decide;
 pub mod directory;
 mod draft;
+pub mod endpoint;
 mod executor;
 mod grave;
 mod group;

@@ -64,7 +64,7 @@ pub(crate) fn engine_of<'e>(
 /// Whether the engine answers and can honour every key that the image uses.
 fn honours(image: &ImageSpec, engine: &Engine) -> bool {
     let Engine::Up { features } = engine else { return false };
-    image.params.features().all(|feature| features.contains(feature.0))
+    image.features().all(|feature| features.contains(feature.0))
 }
 
 /// That engine.
@@ -94,7 +94,7 @@ fn able(image: &ImageSpec, name: &EngineName, engine: Option<&Engine>) -> Result
         Some(Engine::Up { features }) => features,
     };
     let missing: Vec<&str> =
-        image.params.features().map(|feature| feature.0).filter(|name| !features.contains(*name)).collect();
+        image.features().map(|feature| feature.0).filter(|name| !features.contains(*name)).collect();
     if missing.is_empty() {
         return Ok(());
     }

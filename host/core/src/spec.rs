@@ -15,7 +15,7 @@ use crate::needs::Goal;
 pub use crate::needs::Needs;
 pub use health::{Health, Probe};
 pub use need::{Comparison, Literal, Need, Prop, Requirement, Take, Test};
-pub use port::{Port, Ports, Protocol};
+pub use port::{Port, Ports, Protocol, Use};
 
 /// One version of what a service is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +84,8 @@ pub struct ImageSpec {
     pub need: Needs,
     /// What it is started with.
     pub params: Params,
+    /// Where it reaches others. Says nothing about who comes first.
+    pub uses: Vec<Use>,
     /// Whether it runs for ever, or to its end.
     pub run: Run,
     /// Images of the same service that come first, and how far they must be.
@@ -118,6 +120,7 @@ impl ImageSpec {
             replicas: Replicas::Count(1),
             need: Need::nothing().into(),
             params: Params::default(),
+            uses: Vec::new(),
             run: Run::Service,
             after: Vec::new(),
             restart: Restart::Always,
@@ -125,6 +128,19 @@ impl ImageSpec {
             on_loss: OnLoss::Keep,
             neighbours: Neighbours::default(),
         }
+    }
+
+    /// The variables that its instances are started with: its own, and what it is told of those that it uses.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let mut all = self.params.environment.clone();
+        all.extend(self.uses.iter().map(|used| (used.variable(), used.endpoint())));
+        all
+    }
+
+    /// The features an engine must have to honour all of it.
+    pub fn features(&self) -> impl Iterator<Item = Feature> {
+        let is_told = !self.uses.is_empty() && self.params.environment.is_empty();
+        is_told.then_some(Feature("environment")).into_iter().chain(self.params.features())
     }
 
     /// All that a node must satisfy: what is asked for, and the ports.
@@ -266,7 +282,7 @@ pub struct Feature(pub &'static str);
 
 impl Params {
     /// The features an engine must have to honour every key that is set.
-    pub fn features(&self) -> impl Iterator<Item = Feature> {
+    fn features(&self) -> impl Iterator<Item = Feature> {
         let volumes = self.mounts.iter().filter(|mount| mount.volume().is_some()).count();
         let mapped = self.ports.iter().filter(|port| port.host != port.container).count();
         [
@@ -276,7 +292,7 @@ impl Params {
             (self.stop.signal.is_some(), "stop_signal"),
             (volumes > 0, "volumes"),
             (volumes < self.mounts.len(), "binds"),
-            (self.ports.iter().next().is_some(), "ports"),
+            (!self.ports.is_empty(), "ports"),
             (mapped > 0, "ports.map"),
         ]
         .into_iter()

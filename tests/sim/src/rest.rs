@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use motey_core::Core;
 use motey_core::id::{NodeId, ServiceId};
 use motey_core::instance::Seen;
 use motey_core::peer::Duty;
@@ -117,7 +118,31 @@ impl Rest<'_> {
             self.slot(record, slot)?;
         }
         self.everywhere(record)?;
+        self.endpoints(core, record)?;
         self.held_by_all(record)
+    }
+
+    /// Each port is where its image runs, as its owner was told.
+    fn endpoints(&self, core: &Core, record: &ServiceRecord) -> Verdict {
+        let over = |slot: &SlotId| record.has_failed() || record.ended.contains_key(slot);
+        let serves = |key: &InstanceKey, seen: Seen| {
+            let assigned = record.slots.get(&key.slot).filter(|_| key.service == record.id);
+            seen == Seen::Running && !over(&key.slot) && assigned.is_some_and(|it| it.fence == key.fence)
+        };
+        for endpoint in core.endpoints(record.id).into_iter().flat_map(|(_, all)| all) {
+            let of_image = self.bodies().filter(|(_, key, _)| key.slot.image == endpoint.image.key);
+            let there = of_image.filter(|(node, key, seen)| node.process.is_some() && serves(key, *seen));
+            let nodes: BTreeSet<NodeId> = there.map(|(node, _, _)| node.id).collect();
+            let named: BTreeSet<NodeId> = endpoint.nodes.iter().copied().collect();
+            holds("endpoints are where it runs", nodes == named, || {
+                format!(
+                    "{} of {}: {named:?}, and it runs on {nodes:?}",
+                    endpoint.port.name,
+                    self.told(record)
+                )
+            })?;
+        }
+        Ok(())
     }
 
     fn told(&self, record: &ServiceRecord) -> String {

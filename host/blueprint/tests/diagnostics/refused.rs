@@ -5,18 +5,6 @@ use insta::assert_snapshot;
 use crate::yaml;
 
 #[test]
-fn orchestration_is_refused_by_name() {
-    assert_snapshot!(yaml("
-service_name: x
-images:
-  - name: a
-    uses: [broker.mqtt]
-"), @"
-    unsupported 4:5 images[0].uses: `uses` is not built yet: this version cannot connect images with each other
-    ");
-}
-
-#[test]
 fn parameters_are_refused_by_name() {
     assert_snapshot!(yaml(r#"
 service_name: x
@@ -68,7 +56,6 @@ images:
     parameters: { ports: 80, user: [x], read_only: "yes", labels: , entrypoint: {} }
 on_node_loss: never
 "#), @r#"
-    unsupported 4:5 images[0].uses: `uses` is not built yet: this version cannot connect images with each other
     type 4:11 images[0].uses: must be a list, is broker
     type 5:13 images[0].health: must be a map, is 3
     value 6:10 images[0].run: "forever" is not possible: write `service` or `job`
@@ -104,10 +91,10 @@ images:
       remove: maybe
       image: b
 "), @r"
-    unsupported 6:7 images[0].parameters.publish_all_ports: `publish_all_ports` is not built yet: this version cannot configure an instance's network (`uses` will)
+    unsupported 6:7 images[0].parameters.publish_all_ports: `publish_all_ports` is not built yet: this version cannot configure an instance's network
     unsupported 7:7 images[0].parameters.mem_limit: `mem_limit` is not built yet: this version cannot limit what an instance uses (`limits` will)
     unsupported 8:7 images[0].parameters.restart_policy: `restart_policy` is not read: write `restart: always`, `on-failure` or `never` beside `parameters`
-    unsupported 9:7 images[0].parameters.network_mode: `network_mode` is not built yet: this version cannot configure an instance's network (`uses` will)
+    unsupported 9:7 images[0].parameters.network_mode: `network_mode` is not built yet: this version cannot configure an instance's network
     unsupported 10:7 images[0].parameters.privileged: `privileged` is not built yet: this version cannot change an instance's rights and isolation
     unsupported 11:7 images[0].parameters.tty: `tty` is not built yet: this version cannot attach a terminal or an input to an instance
     type 12:15 images[0].parameters.detach: must be `true` (Motey starts everything in the background), is false

@@ -347,3 +347,41 @@ images:
         format!("service_name: x\nimages: [{{ name: a, parameters: {{ ports: [{}] }} }}]", many.join(", "));
     assert_snapshot!(yaml(&many), @"limit 2:42 images[0].parameters.ports: these are 129 ports and 128 are allowed: split the image");
 }
+
+#[test]
+fn what_cannot_be_used() {
+    assert_snapshot!(yaml(r#"
+service_name: x
+images:
+  - name: web
+    uses: [broker.mqtt, broker, broker.mqt, broker.ssh, brokr, db, db.http, broker.mqtt, a-b.c, a.b-c, log]
+    parameters: { environment: { MOTEY_ENDPOINT_LOG_80: x } }
+  - { name: broker, parameters: { ports: { mqtt: 1883, web-socket: 9001 } } }
+  - { name: db }
+  - { name: a-b, parameters: { ports: { c: 1 } } }
+  - { name: a, parameters: { ports: { b-c: 2 } } }
+  - { name: log, parameters: { ports: [80] } }
+"#), @r#"
+    unknown 4:25 images[0].uses[1]: `broker` has several ports: write `broker.mqtt` or `broker.web-socket`
+    unknown 4:33 images[0].uses[2]: `broker` has no port `mqt`: did you mean `broker.mqtt`?
+    unknown 4:45 images[0].uses[3]: `broker` has no port `ssh`: write `broker.mqtt` or `broker.web-socket`
+    unknown 4:57 images[0].uses[4]: the service has no image `brokr`: did you mean `broker`?
+    unknown 4:64 images[0].uses[5]: `db` has no port: give it one, as in `ports: { http: { container: 80, host: 8080 } }`
+    unknown 4:68 images[0].uses[6]: `db` has no port: give it one, as in `ports: { http: { container: 80, host: 8080 } }`
+    duplicate 4:77 images[0].uses[7]: `broker.mqtt` is here twice: keep one
+    duplicate 4:97 images[0].uses[9]: `a.b-c` and `a-b.c` would both be told in MOTEY_ENDPOINT_A_B_C: rename one of them
+    duplicate 4:104 images[0].uses[10]: the variable "MOTEY_ENDPOINT_LOG_80" is under `environment`, too: drop one of them
+    "#);
+    assert_snapshot!(yaml("
+service_name: x
+images:
+  - { name: a, uses: [Broker.mqtt, broker., a.b.c, [x]] }
+  - { name: b, uses: { broker: mqtt } }
+"), @r#"
+    value 3:23 images[0].uses[0]: "Broker" is not a valid image key: 1 to 40 of a-z, 0-9 and -
+    value 3:36 images[0].uses[1]: "" is not a valid port name: 1 to 40 of a-z, 0-9 and -
+    value 3:45 images[0].uses[2]: "b.c" is not a valid port name: 1 to 40 of a-z, 0-9 and -
+    type 3:52 images[0].uses[3]: must be text, is a list
+    type 4:22 images[1].uses: must be a list, is a map
+    "#);
+}

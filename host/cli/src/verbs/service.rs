@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::find;
-use crate::api::{Image, Instance, Service};
+use crate::api::{Image, Instance, Port, Service};
 use crate::args::{Format, Named, One, Shown};
 use crate::exit::Failure;
 use crate::output::{self, Row};
@@ -94,7 +94,7 @@ impl Row for Service {
 
 impl Row for Image {
     const HEAD: &'static [&'static str] = &["IMAGE", "STATE", "RUNNING", "ENGINE", "NAME", "MESSAGE"];
-    const WIDE: &'static [&'static str] = &["REASON", "NODE"];
+    const WIDE: &'static [&'static str] = &["REASON", "NODE", "PORTS"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -108,7 +108,9 @@ impl Row for Image {
     }
 
     fn more(&self) -> Vec<String> {
-        vec![self.reason.clone().unwrap_or_default(), self.node.clone().unwrap_or_default()]
+        let port = |(name, port): (&String, &Port)| format!("{name}:{}/{}", port.host, port.protocol);
+        let ports: Vec<String> = self.parameters.ports.iter().map(port).collect();
+        vec![self.reason.clone().unwrap_or_default(), self.node.clone().unwrap_or_default(), ports.join(" ")]
     }
 
     fn name(&self) -> String {

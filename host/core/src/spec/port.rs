@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::id::PortName;
+use crate::id::{ImageKey, PortName};
 use crate::needs::Goal;
 
 /// One port of an image, and the number it has on its node.
@@ -46,6 +46,38 @@ impl fmt::Display for Protocol {
     }
 }
 
+/// A port of an image of the same service of which an instance is told where it is reached.
+///
+/// The number is a part of it: who was told another one is started anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Use {
+    /// Whose port it is.
+    pub image: ImageKey,
+    /// Which one.
+    pub port: PortName,
+    /// What number it has on every node.
+    pub number: u16,
+}
+
+impl Use {
+    /// In which variable it is told: `MOTEY_ENDPOINT_BROKER_MQTT`.
+    pub fn variable(&self) -> String {
+        format!("MOTEY_ENDPOINT_{}_{}", self.image, self.port).to_ascii_uppercase().replace('-', "_")
+    }
+
+    /// What is told: `broker:21883`.
+    pub fn endpoint(&self) -> String {
+        format!("{}:{}", self.image, self.number)
+    }
+}
+
+/// `broker.mqtt`, as it is written.
+impl fmt::Display for Use {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.image, self.port)
+    }
+}
+
 /// The ports of an image, in the order of the blueprint.
 #[derive(Clone, Default)]
 pub struct Ports {
@@ -57,6 +89,11 @@ impl Ports {
     /// Each of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Port> {
         self.all.iter()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
     }
 
     /// The one of that name.

@@ -3,6 +3,7 @@
 
 mod blueprint;
 mod disk;
+mod endpoints;
 mod engine;
 mod neighbours;
 mod node;

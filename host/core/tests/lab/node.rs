@@ -447,7 +447,7 @@ impl Lab {
         let Some(image) = self.disk.records[&key.service].revision.spec.image(&key.slot.image) else {
             return false;
         };
-        if image.params.ports.iter().next().is_some() {
+        if !image.params.ports.is_empty() {
             return true;
         }
         let Need::All(all) = image.need.as_need() else { return false };

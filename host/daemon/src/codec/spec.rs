@@ -14,7 +14,7 @@ use motey_core::spec::{
 use serde::{Deserialize, Serialize};
 
 use self::health::HealthForm;
-use self::port::PortForm;
+use self::port::{PortForm, UseForm};
 use super::need::NeedForm;
 use super::text::Text;
 use super::{CodecError, MAX_NEED_DEPTH};
@@ -57,6 +57,8 @@ struct ImageForm {
     replicas: ReplicasForm,
     need: NeedForm,
     params: ParamsForm,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    uses: Vec<UseForm>,
     #[serde(default, skip_serializing_if = "RunForm::is_service")]
     run: RunForm,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -197,6 +199,7 @@ impl ImageForm {
             replicas,
             need,
             params,
+            uses,
             run,
             after,
             restart,
@@ -214,6 +217,7 @@ impl ImageForm {
             replicas: replicas.into(),
             need,
             params: params.into(),
+            uses: uses.into_iter().map(Into::into).collect(),
             run: run.into(),
             after: after.into_iter().map(|(key, ready)| (Text(key), ready.into())).collect(),
             restart: restart.into(),
@@ -234,6 +238,7 @@ impl From<ImageForm> for ImageSpec {
             replicas,
             need,
             params,
+            uses,
             run,
             after,
             restart,
@@ -250,6 +255,7 @@ impl From<ImageForm> for ImageSpec {
             replicas: replicas.into(),
             need: Need::from(need).into(),
             params: params.into(),
+            uses: uses.into_iter().map(Into::into).collect(),
             run: run.into(),
             after: after.into_iter().map(|(Text(key), ready)| (key, ready.into())).collect(),
             restart: restart.into(),

@@ -21,7 +21,7 @@ pub(super) fn create_request(
         labels,
         image: image.image.clone(),
         command: image.params.command.clone(),
-        environment: image.params.environment.clone(),
+        environment: image.environment(),
         working_dir: image.params.working_dir.clone(),
         stop_signal: image.params.stop.signal.clone(),
         stop_grace_ms: image.params.stop.grace,

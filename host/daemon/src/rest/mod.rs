@@ -7,6 +7,7 @@ mod apart;
 mod auth;
 mod body;
 mod capability;
+mod endpoint;
 mod error;
 mod event;
 mod health;
@@ -159,6 +160,7 @@ routes! {
     "nodes" ("v1" / "nodes") { GET node::list }
     "capabilities" ("v1" / "capabilities") { DELETE capability::withdraw, GET capability::list, PUT capability::offer }
     "plan" ("v1" / "plan") { POST plan::make }
+    "endpoints" ("v1" / "endpoints") { GET endpoint::list }
     "events" ("v1" / "events") { GET event::list }
     "service-events" ("v1" / "service" / String / "events") { GET event::of_service }
     "service-why" ("v1" / "service" / String / "why") { GET why::tell }

@@ -59,6 +59,8 @@ struct Image {
     near: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     apart: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    uses: Vec<String>,
     node: Option<String>,
     state: &'static str,
     #[serde(flatten)]
@@ -223,6 +225,7 @@ impl Image {
             health: spec.health.as_ref().map(Health::new),
             near: spec.neighbours.near.iter().map(ToString::to_string).collect(),
             apart: spec.neighbours.apart.iter().map(ToString::to_string).collect(),
+            uses: spec.uses.iter().map(ToString::to_string).collect(),
             node: placed.and_then(|slot| slot.node).map(|node| node.to_string()),
             state: status.state.as_str(),
             why: Why::new(status.reason.as_ref()),

@@ -1,7 +1,7 @@
-//! The written form of what an image publishes.
+//! The written form of what an image publishes, and of what it is told of others.
 
-use motey_core::id::PortName;
-use motey_core::spec::{Port, Protocol};
+use motey_core::id::{ImageKey, PortName};
+use motey_core::spec::{Port, Protocol, Use};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::text::Text;
@@ -13,6 +13,13 @@ pub(super) struct PortForm {
     host: u16,
     #[serde(default, skip_serializing_if = "ProtocolForm::is_tcp")]
     protocol: ProtocolForm,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct UseForm {
+    image: Text<ImageKey>,
+    port: Text<PortName>,
+    number: u16,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,5 +55,19 @@ impl From<PortForm> for Port {
 impl ProtocolForm {
     fn is_tcp(&self) -> bool {
         *self == Self::Tcp
+    }
+}
+
+impl From<Use> for UseForm {
+    fn from(used: Use) -> Self {
+        let Use { image, port, number } = used;
+        Self { image: Text(image), port: Text(port), number }
+    }
+}
+
+impl From<UseForm> for Use {
+    fn from(form: UseForm) -> Self {
+        let UseForm { image: Text(image), port: Text(port), number } = form;
+        Self { image, port, number }
     }
 }

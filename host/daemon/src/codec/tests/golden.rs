@@ -15,7 +15,7 @@ use motey_core::record::{
 };
 use motey_core::spec::{
     Comparison, Format, ImageSpec, Literal, Mount, MountSource, Need, OnNodeLoss, Params, Port, Protocol,
-    Ready, Replicas, Requirement, Restart, Run, Source, Spec, StopRule, Take, Test,
+    Ready, Replicas, Requirement, Restart, Run, Source, Spec, StopRule, Take, Test, Use,
 };
 use motey_core::step::EventKind;
 use uuid::Uuid;
@@ -157,6 +157,11 @@ fn a_record_in_a_cluster() {
         protocol,
     };
     image.params.ports = vec![port("http", Protocol::Tcp), port("dns", Protocol::Udp)].into();
+    image.uses = vec![Use {
+        image: "plain".parse().expect("a key"),
+        port: "http".parse().expect("a name"),
+        number: 8080,
+    }];
     record.revision = revision(2, vec![image]);
     let waits = Spec { on_node_loss: OnNodeLoss::Wait, ..Spec::clone(&record.revision.spec) };
     record.revision.spec = Arc::new(waits);
@@ -177,7 +182,7 @@ fn a_record_in_a_cluster() {
         assigned.fence = self::fence(7);
         assigned.pinned = true;
     }
-    assert_snapshot!(written(&record), @r#"{"v":2,"id":"00000000-0000-0000-0000-000000000abc","name":"Zelle 7","desired":"running","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"version":5},"revision":{"number":2,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"plain","image":"true","replicas":1,"need":{"all":[]},"params":{"stop":{"grace_ms":10000},"mounts":[{"source":{"volume":"data"},"target":"/var/data","read_only":true},{"source":{"path":"/srv/in"},"target":"/var/data","read_only":true}],"ports":[{"name":"http","container":80,"host":8080},{"name":"dns","container":80,"host":8080,"protocol":"udp"}]},"restart":"never"}],"on_node_loss":"wait","source":{"format":"yaml","text":"images: []\n"}},"since":["2.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"previous":{"number":1,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"plain","image":"true","replicas":"every_node","need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"since":["1.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"slots":{"vision-0":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.7","revision":"2.1.00000000-0000-0000-0000-000000000007.3-0000beef","pinned":true,"from":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1","revision":"1.1.00000000-0000-0000-0000-000000000007.3-0000beef"}}},"homes":{"data":{"node":"00000000-0000-0000-0000-000000000007"},"new":{"node":"00000000-0000-0000-0000-000000000007","only":"1.00000000-0000-0000-0000-000000000007.3-0000beef.7"}},"holders":["00000000-0000-0000-0000-000000000007"],"heir":"00000000-0000-0000-0000-000000000008","unproven":true,"ended":{"plain@00000000-0000-0000-0000-000000000008":"succeeded"}}"#);
+    assert_snapshot!(written(&record), @r#"{"v":2,"id":"00000000-0000-0000-0000-000000000abc","name":"Zelle 7","desired":"running","stamp":{"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"version":5},"revision":{"number":2,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"plain","image":"true","replicas":1,"need":{"all":[]},"params":{"stop":{"grace_ms":10000},"mounts":[{"source":{"volume":"data"},"target":"/var/data","read_only":true},{"source":{"path":"/srv/in"},"target":"/var/data","read_only":true}],"ports":[{"name":"http","container":80,"host":8080},{"name":"dns","container":80,"host":8080,"protocol":"udp"}]},"uses":[{"image":"plain","port":"http","number":8080}],"restart":"never"}],"on_node_loss":"wait","source":{"format":"yaml","text":"images: []\n"}},"since":["2.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"previous":{"number":1,"epoch":1,"owner":"00000000-0000-0000-0000-000000000007","writer":{"count":3,"nonce":48879},"spec":{"images":[{"key":"plain","image":"true","replicas":"every_node","need":{"all":[]},"params":{"stop":{"grace_ms":10000}},"restart":"never"}],"source":{"format":"yaml","text":"images: []\n"}},"since":["1.1.00000000-0000-0000-0000-000000000007.3-0000beef"]},"slots":{"vision-0":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.7","revision":"2.1.00000000-0000-0000-0000-000000000007.3-0000beef","pinned":true,"from":{"node":"00000000-0000-0000-0000-000000000007","engine":"process","fence":"1.00000000-0000-0000-0000-000000000007.3-0000beef.1","revision":"1.1.00000000-0000-0000-0000-000000000007.3-0000beef"}}},"homes":{"data":{"node":"00000000-0000-0000-0000-000000000007"},"new":{"node":"00000000-0000-0000-0000-000000000007","only":"1.00000000-0000-0000-0000-000000000007.3-0000beef.7"}},"holders":["00000000-0000-0000-0000-000000000007"],"heir":"00000000-0000-0000-0000-000000000008","unproven":true,"ended":{"plain@00000000-0000-0000-0000-000000000008":"succeeded"}}"#);
 }
 
 #[test]

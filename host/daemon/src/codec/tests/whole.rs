@@ -14,7 +14,7 @@ use motey_core::record::{
 use motey_core::spec::{
     Comparison, Format, Health, ImageSpec, Literal, Mount, MountSource, Need, Neighbours, OnLoss, OnNodeLoss,
     Params, Port, Probe, Protocol, Ready, Replicas, Requirement, Restart, Run, Source, Spec, StopRule, Take,
-    Test,
+    Test, Use,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -247,7 +247,8 @@ fn image() -> impl Strategy<Value = ImageSpec> {
     );
     let keys = || btree_set(image_key(), 0..3);
     let neighbours = (keys(), keys()).prop_map(|(near, apart)| Neighbours { near, apart });
-    (what, need(), params(), life, neighbours).prop_map(|(what, need, params, life, neighbours)| {
+    let neighbours = (neighbours, vec(used(), 0..3));
+    (what, need(), params(), life, neighbours).prop_map(|(what, need, params, life, (neighbours, uses))| {
         let ((key, image, engines, replicas), (run, after, restart, health, on_loss)) = (what, life);
         let need = need.into();
         ImageSpec {
@@ -257,6 +258,7 @@ fn image() -> impl Strategy<Value = ImageSpec> {
             replicas,
             need,
             params,
+            uses,
             run,
             after,
             restart,
@@ -265,6 +267,10 @@ fn image() -> impl Strategy<Value = ImageSpec> {
             neighbours,
         }
     })
+}
+
+fn used() -> impl Strategy<Value = Use> {
+    (image_key(), port_name(), any::<u16>()).prop_map(|(image, port, number)| Use { image, port, number })
 }
 
 fn health() -> impl Strategy<Value = Health> {
@@ -327,14 +333,17 @@ fn params() -> impl Strategy<Value = Params> {
 }
 
 fn port() -> impl Strategy<Value = Port> {
-    let name = "[a-z0-9-]{1,40}".prop_filter_map("a name", |text| PortName::new(&text).ok());
     let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp)];
-    (name, any::<u16>(), any::<u16>(), protocol).prop_map(|(name, container, host, protocol)| Port {
+    (port_name(), any::<u16>(), any::<u16>(), protocol).prop_map(|(name, container, host, protocol)| Port {
         name,
         container,
         host,
         protocol,
     })
+}
+
+fn port_name() -> impl Strategy<Value = PortName> {
+    "[a-z0-9-]{1,40}".prop_filter_map("a name", |text| PortName::new(&text).ok())
 }
 
 fn volume() -> impl Strategy<Value = VolumeName> {

@@ -42,6 +42,11 @@ fn record(desired: Desired) -> ServiceRecord {
             .into(),
             ..Params::default()
         },
+        uses: vec![spec::Use {
+            image: "broker".parse().expect("a key"),
+            port: "mqtt".parse().expect("a name"),
+            number: 21_883,
+        }],
         ..ImageSpec::new("web".parse().expect("a key"), "/usr/bin/httpd")
     };
     let source = Source { format: Format::Yaml, text: "".into() };
@@ -164,6 +169,9 @@ fn a_service_as_clients_see_it() {
               "type": "resource",
               "amount": 512
             }
+          ],
+          "uses": [
+            "broker.mqtt"
           ],
           "node": "00000000-0000-0000-0000-000000000001",
           "state": "INITIAL",
