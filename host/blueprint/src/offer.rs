@@ -23,6 +23,9 @@ pub const MAX_PROPERTIES: usize = 32;
 /// Characters of a property that is text.
 pub const MAX_PROPERTY: usize = 1024;
 
+/// Bytes of the path of one capability: as many as Linux takes.
+pub const MAX_BINDING: usize = 4095;
+
 /// Reads the capabilities that `source` offers: each name and unit once.
 ///
 /// # Errors
@@ -109,8 +112,9 @@ fn capability(source: &str, at: At<'_>, report: &mut Report<'_>) -> Option<Capab
     let unit = fields.get("unit").map_or(Some(String::new()), |at| word(at, report));
     let supply = supply(&fields, name.as_deref(), report);
     let props = fields.get("properties").map_or(Some(BTreeMap::new()), |at| properties(at, report));
+    let binding = fields.get("binding").map_or(Some(None), |at| path(at, report).map(Some));
     let id = CapId { source: source.to_owned(), name: name?, unit: unit? };
-    Some(Capability { id, kind: kind?, props: props?, supply: supply? })
+    Some(Capability { id, kind: kind?, props: props?, supply: supply?, binding: binding? })
 }
 
 fn named(at: At<'_>, report: &mut Report<'_>) -> Option<Named> {
@@ -203,6 +207,20 @@ fn measured(text: String) -> Scalar {
         Some(bytes) => Scalar::Integer(bytes),
         None => Scalar::Text(text),
     }
+}
+
+/// Where something is on its node.
+fn path(at: &At<'_>, report: &mut Report<'_>) -> Option<String> {
+    let text = report.text(at)?;
+    let fits = text.starts_with('/') && text.len() <= MAX_BINDING && !text.chars().any(char::is_control);
+    if !fits {
+        let message = format!(
+            "{} is no path such as /dev/ttyUSB0: write it from the root on, in at most {MAX_BINDING} bytes",
+            quoted(&text)
+        );
+        report.refuse(Kind::Value, at, message);
+    }
+    fits.then_some(text)
 }
 
 /// A number, `true`, `false` or `null`.

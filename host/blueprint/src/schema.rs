@@ -206,4 +206,5 @@ const OFFER: &[Word] = &[
     now("exclusive"),
     now("amount"),
     now("properties"),
+    now("binding"),
 ];

@@ -16,7 +16,7 @@ fn refused(text: &str) -> String {
 
 fn plain(name: &str, kind: &str, supply: Supply) -> Capability {
     let id = CapId { source: "rest".into(), name: name.into(), unit: String::new() };
-    Capability { id, kind: kind.into(), props: BTreeMap::new(), supply }
+    Capability { id, kind: kind.into(), props: BTreeMap::new(), supply, binding: None }
 }
 
 #[test]
@@ -36,6 +36,7 @@ fn the_two_keys_of_the_thesis_are_enough() {
 fn everything_that_can_be_said() {
     let text = r#"[
         {"capability": "zigbee", "capability_type": "hardware", "unit": "A1", "exclusive": true,
+         "binding": "/dev/ttyUSB0",
          "properties": {"usb": true, "channels": 16, "offset": -3, "firmware": "7.4", "flash": "512 kB",
                         "serial": "007", "range": "30 m"}},
         {"capability": "zigbee", "type": "hardware", "unit": "A2", "exclusive": false},
@@ -45,6 +46,7 @@ fn everything_that_can_be_said() {
     ]"#;
     let mut zigbee = plain("zigbee", "hardware", Supply::Exclusive);
     zigbee.id.unit = "A1".into();
+    zigbee.binding = Some("/dev/ttyUSB0".into());
     zigbee.props = BTreeMap::from([
         ("usb".into(), Scalar::Bool(true)),
         ("channels".into(), Scalar::Integer(16)),
@@ -70,7 +72,7 @@ fn everything_that_can_be_said() {
 fn every_mistake_is_told_with_its_place() {
     let text = r#"[
   {"capability": "zigbee"},
-  {"capability": "", "capability_type": 7},
+  {"capability": "", "capability_type": 7, "binding": "ttyUSB0"},
   {"capability": "memory", "capability_type": "resource", "amount": "512m"},
   {"capability": "gps", "capability_type": "hardware", "amount": 2, "exclusive": true},
   {"capability": "gps", "capability_type": "hardware", "exclusive": "yes"},
@@ -83,11 +85,12 @@ fn every_mistake_is_told_with_its_place() {
     assert_snapshot!(refused(text), @r#"2:3 [0].capability_type: `capability_type` is missing: add it
 3:18 [1].capability: "" is not a valid capability or type: 1 to 128 characters, no control characters, no spaces around it
 3:41 [1].capability_type: must be text, is 7: put it in double quotes
+3:55 [1].binding: "ttyUSB0" is no path such as /dev/ttyUSB0: write it from the root on, in at most 4095 bytes
 4:69 [2].amount: the unit "m" is ambiguous: write MB (10⁶) or MiB (2²⁰)
 5:66 [3].amount: what is exclusive has no amount: keep one of the two
 6:69 [4].exclusive: must be `true` or `false`, without quotes, is the text "yes"
 7:67 [5].amount: an amount of nothing: write more, or take the capability back
-7:70 [5].name: the key "name" is not known: in an entry there may be `capability`, `capability_type`, `unit`, `exclusive`, `amount` or `properties`
+7:70 [5].name: the key "name" is not known: in an entry there may be `capability`, `capability_type`, `unit`, `exclusive`, `amount`, `properties` or `binding`
 7:83 [5].propertys: the key "propertys" is not known: did you mean `properties`?
 8:67 [6].properties.f: 1.5 is no whole number of 64 bits: put it in double quotes
 8:77 [6].properties.n: must be text, is empty

@@ -396,6 +396,9 @@ pub struct CapabilityAdd {
     /// Taken in parts: bytes of memory and disk such as 512MB, cores of cpu such as 0.5, else a number
     #[arg(long, value_name = "AMOUNT")]
     pub amount: Option<String>,
+    /// Where it is on the node, such as /dev/ttyUSB0: what runs with it is given that
+    #[arg(long, value_name = "PATH")]
+    pub binding: Option<String>,
     /// What can be known of it, such as channels=16; may be repeated
     #[arg(long = "property", value_name = "NAME=VALUE", value_parser = Property::from_str)]
     pub properties: Vec<Property>,

@@ -118,13 +118,14 @@ fn instance(key: InstanceKey, seen: Seen) -> Instance {
         seen,
         message: None,
         pid: None,
+        devices: Vec::new(),
         at: Millis(1),
     }
 }
 
 fn capability(name: &str, supply: Supply) -> Capability {
     let id = CapId { source: "timing".into(), name: name.into(), unit: String::new() };
-    Capability { id, kind: "resource".into(), props: BTreeMap::new(), supply }
+    Capability { id, kind: "resource".into(), props: BTreeMap::new(), supply, binding: None }
 }
 
 fn service(n: u16) -> ServiceId {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::capability::{CapId, Lease};
+use crate::capability::{CapId, Capability, Device, Lease};
 use crate::draft::Draft;
 use crate::mutant::{self, Mutant};
 use crate::needs::{Host, Offer, Taken, is_implied, missing, satisfy};
@@ -53,4 +53,45 @@ pub(crate) fn lacks(draft: &Draft<'_>, key: &InstanceKey, image: &ImageSpec) -> 
     let nothing = Taken::new();
     let offer = Offer { capabilities: &capabilities, held: &nothing, credit: &nothing };
     missing(&image.need, &offer, || Host { called: draft.called(draft.me()), holder: &|_| None })
+}
+
+/// Where that is now which an instance holds.
+#[derive(Debug, Default)]
+pub(crate) struct Bound {
+    /// In the order of names.
+    pub devices: Vec<Device>,
+    /// Something of it is away.
+    pub is_away: bool,
+    /// Whose source has not told in this life of the node, and may yet.
+    pub untold: Option<CapId>,
+}
+
+impl Bound {
+    /// What `key` holds, as it is now.
+    pub fn of(draft: &Draft<'_>, key: &InstanceKey) -> Self {
+        let mut bound = Self::default();
+        for (of, _) in draft.leases(key).into_iter().filter(|(of, _)| !is_implied(of)) {
+            let told = draft.core.capabilities.get(&of.source);
+            match told.map(|all| all.iter().find(|it| it.id == of)) {
+                Some(Some(Capability { binding: Some(path), .. })) => {
+                    bound.devices.push(Device { name: of.name, unit: of.unit, path: path.clone() });
+                }
+                Some(Some(_)) => {}
+                None if draft.core.is_incomplete() => bound.untold = Some(of),
+                Some(None) | None => bound.is_away = true,
+            }
+        }
+        bound.devices.sort();
+        bound
+    }
+
+    /// The first of them that is elsewhere than it was when an instance was made with those paths.
+    pub fn moved(&self, paths: &[String]) -> Option<&Device> {
+        if self.is_away || self.untold.is_some() || mutant::is(Mutant::KeepBinding) {
+            return None;
+        }
+        let same = |(device, path): (&Device, Option<&String>)| Some(&device.path) == path;
+        let paths = paths.iter().map(Some).chain(std::iter::repeat(None));
+        self.devices.iter().zip(paths).find(|it| !same(*it)).map(|(device, _)| device)
+    }
 }

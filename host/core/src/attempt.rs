@@ -8,7 +8,7 @@ mod image;
 
 use std::sync::Arc;
 
-use crate::admission::{admit, lacks};
+use crate::admission::{Bound, admit, lacks};
 use crate::draft::Draft;
 use crate::executor::Wish;
 use crate::id::EngineName;
@@ -179,6 +179,7 @@ impl<'a> Attempt<'_, 'a> {
             Some(seen) => {
                 run.shown = true;
                 match seen {
+                    _ if self.has_moved(run) => self.remake(run, seen),
                     Seen::Exited(exit) => self.after_exit(run, exit),
                     Seen::Running | Seen::Paused if run.unwell.is_some() => self.stop(run),
                     Seen::Running | Seen::Paused => self.runs(run),
@@ -189,10 +190,42 @@ impl<'a> Attempt<'_, 'a> {
         }
     }
 
+    /// Not before it is told where that is which it holds.
     fn create(&mut self, run: &mut Run) {
-        if let Some(image) = self.image() {
+        let Bound { devices, untold, .. } = Bound::of(self.draft, self.key);
+        if let Some(of) = untold {
+            let text = format!("the node started, and has not heard of its {of} yet");
+            run.reason = Some(Reason::new(Code::WaitingCapability, text));
+        } else if let Some(image) = self.image() {
             let revision = self.record.revision.since(&image.key);
-            self.call(run, Verb::Create, EngineOp::Create { image, revision });
+            self.call(run, Verb::Create, EngineOp::Create { image, revision, devices });
+        }
+    }
+
+    /// Whether something that it was made with is elsewhere on its node by now.
+    fn has_moved(&mut self, run: &mut Run) -> bool {
+        let Some(instance) = self.instance() else { return false };
+        let bound = Bound::of(self.draft, self.key);
+        let Some(device) = bound.moved(&instance.devices) else { return false };
+        let text = format!("{} is {} now: made again with that", device.name, device.path);
+        let reason = Reason::new(Code::CapabilityMoved, text);
+        if run.reason.as_ref() != Some(&reason) {
+            self.tell(EventKind::CapabilityMoved, reason.text.clone());
+            run.reason = Some(reason);
+        }
+        true
+    }
+
+    /// An instance is given its devices when it is made: it goes, and is made again under its own fence. No end of its own.
+    fn remake(&mut self, run: &mut Run, seen: Seen) {
+        match seen {
+            Seen::Starting | Seen::Running | Seen::Paused => self.stop(run),
+            Seen::Stopping => self.linger(run),
+            Seen::Created | Seen::Exited(_) | Seen::Gone => {
+                run.shown = false;
+                run.restarts += u32::from(seen != Seen::Created);
+                self.call(run, Verb::Destroy, EngineOp::Destroy);
+            }
         }
     }
 

@@ -16,6 +16,20 @@ pub struct Capability {
     pub props: BTreeMap<String, Scalar>,
     /// How it can be used.
     pub supply: Supply,
+    /// Where it is on its node, such as `/dev/ttyUSB0`: whoever holds it is given that. It is the same capability wherever it
+    /// comes back.
+    pub binding: Option<String>,
+}
+
+/// A capability as an instance is given it: where it was when the instance was made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Device {
+    /// What blueprints call it.
+    pub name: String,
+    /// Which of several it is.
+    pub unit: String,
+    /// On its node.
+    pub path: String,
 }
 
 /// Tells one capability of a node from every other.

@@ -25,10 +25,9 @@ impl Core {
                 mail::beat(&mut draft);
             }
             Input::Members(_) => mail::look_again(&mut draft),
-            Input::Parts(_) => draft.room = true,
             Input::Broker(_) => {}
             Input::Capabilities { .. } => self.have_other_capabilities(&mut draft),
-            Input::Engine { .. } => {
+            Input::Engine { .. } | Input::Parts(_) => {
                 draft.room = true;
                 self.records.keys().for_each(|service| executor::reconcile(&mut draft, *service));
             }

@@ -17,6 +17,8 @@ pub struct Instance {
     pub handle: String,
     /// What it was made from, read from its labels; `None` where nobody wrote it there.
     pub revision: Option<RevisionOrder>,
+    /// The paths of the [devices](crate::capability::Device) that it was made with, read from its labels.
+    pub devices: Vec<String>,
     /// Its state.
     pub seen: Seen,
     /// What the engine says about it, for people.

@@ -93,6 +93,8 @@ mutants! {
     StayBehind = "stay-behind",
     /// That a node lost what an instance needs is not noticed.
     IgnoreLoss = "ignore-loss",
+    /// What was made with a device goes on with the name that this had then.
+    KeepBinding = "keep-binding",
     /// What ended on order may live again.
     RaiseDead = "raise-dead",
 }

@@ -44,6 +44,8 @@ codes! {
     WaitingNode = "waiting.node",
     /// Another image of the service comes first.
     WaitingDependency = "waiting.dependency",
+    /// A device that it uses is elsewhere on its node by now: it is made again with that.
+    CapabilityMoved = "capability.moved",
     /// It waits for its next start after an end.
     RestartBackoff = "restart.backoff",
     /// It runs, and has not passed its check yet.

@@ -209,6 +209,7 @@ fn labels(config: &Config) -> Vec<Capability> {
         kind: "label".to_owned(),
         props: BTreeMap::from([("is".to_owned(), Scalar::Text(value.clone()))]),
         supply: Supply::Shared,
+        binding: None,
     };
     config.node.labels.iter().map(label).collect()
 }

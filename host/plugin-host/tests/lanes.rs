@@ -86,6 +86,7 @@ fn a_call_brings_its_answer_or_its_error_whole() {
         stop_grace_ms: 0,
         mounts: vec![],
         ports: vec![],
+        devices: vec![],
     };
     let made: Instance = plugin.call_wait_json(op::CREATE, &request, SOON).unwrap();
     assert_eq!((made.name.as_str(), made.state, made.labels), ("web", InstanceState::Running, labels));

@@ -16,6 +16,10 @@ pub struct Capability {
     #[serde(default)]
     pub props: BTreeMap<String, Scalar>,
     pub supply: Supply,
+    /// Where it is on the node, such as `/dev/ttyUSB0`: instances that hold it are given that. What is plugged in again may
+    /// be elsewhere then; it is the same one by its `unit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<String>,
 }
 
 /// How much of it there is. An amount counts whole units: bytes, millicores.

@@ -21,6 +21,6 @@ pub use error::{Code, Error};
 pub use host::{CreateBody, HostInfo, LogLevel, LogRecord};
 pub use manifest::{Category, Manifest};
 pub use val::{
-    CreateRequest, Exit, Fingerprint, Instance, InstanceRef, InstanceState, Labels, ListAnswer, LogsRequest,
-    Mount, Port, Protocol, PullRequest, Stats, StopRequest,
+    CreateRequest, Device, Exit, Fingerprint, Instance, InstanceRef, InstanceState, Labels, ListAnswer,
+    LogsRequest, Mount, Port, Protocol, PullRequest, Stats, StopRequest,
 };

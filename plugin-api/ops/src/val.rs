@@ -30,6 +30,28 @@ pub struct CreateRequest {
     pub mounts: Vec<Mount>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ports: Vec<Port>,
+    /// What it is given of the node, in the order of names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<Device>,
+}
+
+/// A device of the node that an instance holds: it is there at the same path in the instance, which finds that path in the
+/// [variable](Device::variable).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// The capability's name; the second of one name is `NAME-2`.
+    pub name: String,
+    /// Absolute, on the node.
+    pub path: String,
+}
+
+impl Device {
+    /// `MOTEY_DEVICE_` and the name in capitals; what is no letter or digit in it is `_`.
+    pub fn variable(&self) -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        format!("MOTEY_DEVICE_{}", self.name.chars().map(plain).collect::<String>())
+    }
 }
 
 /// Has an image be there. One that is there already is not looked for anywhere else.

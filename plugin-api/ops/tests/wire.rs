@@ -90,6 +90,7 @@ fn a_capability_is_written_in_natural_json() {
         unit: None,
         props,
         supply: Supply::Amount(4000),
+        binding: None,
     };
     let text = json!({"name": "cpu", "kind": "resource", "props": {"arm": true, "cores": 4, "name": "x86_64"}, "supply": {"amount": 4000}});
     assert_eq!(serde_json::to_value(&cpu).unwrap(), text);

@@ -16,7 +16,7 @@
 //!     fn watch(&self, cancel: &Cancel) -> Result<(), Error> {
 //!         let bell = Capability {
 //!             name: "bell".into(), kind: "hardware".into(), unit: None,
-//!             props: Default::default(), supply: Supply::Exclusive,
+//!             props: Default::default(), supply: Supply::Exclusive, binding: None,
 //!         };
 //!         self.0.capabilities(&[bell])?;
 //!         cancel.wait(None);
@@ -57,7 +57,7 @@ pub use val::Val;
 
 pub use motey_plugin_ops::{self as ops, feature, op};
 pub use motey_plugin_ops::{
-    Capability, Code, CreateRequest, Error, Exit, Fingerprint, HostInfo, Instance, InstanceRef,
+    Capability, Code, CreateRequest, Device, Error, Exit, Fingerprint, HostInfo, Instance, InstanceRef,
     InstanceState, Labels, ListAnswer, LogsRequest, Mount, Port, Protocol, PullRequest, Scalar, Stats,
     StopRequest, Supply,
 };

@@ -64,12 +64,26 @@ fn unreadable(what: &str, error: &io::Error) -> Error {
 
 fn amount(name: &str, units: u64) -> Capability {
     let supply = Supply::Amount(units);
-    Capability { name: name.into(), kind: "resource".into(), unit: None, props: BTreeMap::new(), supply }
+    Capability {
+        name: name.into(),
+        kind: "resource".into(),
+        unit: None,
+        props: BTreeMap::new(),
+        supply,
+        binding: None,
+    }
 }
 
 fn shared(name: &str, kind: &str, props: impl IntoIterator<Item = (&'static str, String)>) -> Capability {
     let props = props.into_iter().map(|(key, value)| (key.to_owned(), Scalar::Text(value))).collect();
-    Capability { name: name.into(), kind: kind.into(), unit: None, props, supply: Supply::Shared }
+    Capability {
+        name: name.into(),
+        kind: kind.into(),
+        unit: None,
+        props,
+        supply: Supply::Shared,
+        binding: None,
+    }
 }
 
 /// `MemTotal:  16303428 kB`, proc_meminfo(5), in bytes.

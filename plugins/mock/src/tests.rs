@@ -52,6 +52,7 @@ fn request(name: &str, image: &str) -> CreateRequest {
         stop_grace_ms: 1_000,
         mounts: vec![],
         ports: vec![],
+        devices: vec![],
     }
 }
 

@@ -64,6 +64,7 @@ pub fn description(
         stop_grace_ms,
         mounts,
         ports,
+        devices,
     } = request;
     if let Some(mount) = mounts.first() {
         return Err(Error::unsupported(format!(
@@ -91,6 +92,9 @@ pub fn description(
     if !Path::new(&working_dir).is_absolute() {
         return Err(Error::invalid(format!("the working directory {working_dir:?} is not absolute"))
             .hint("give it from the root on: a node has no current directory to start from"));
+    }
+    for device in devices {
+        environment.entry(device.variable()).or_insert(device.path);
     }
     environment.entry("PATH".to_owned()).or_insert_with(|| PATH.to_owned());
     environment.entry("HOME".to_owned()).or_insert_with(|| home.to_owned());
@@ -235,6 +239,7 @@ fn exit(exit: &state::Exit) -> Exit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use motey_plugin_api::Device;
     use serde_json::json;
 
     fn request() -> CreateRequest {
@@ -244,6 +249,16 @@ mod tests {
 
     fn describe(request: CreateRequest) -> Result<state::Description, Error> {
         description(request, "/root", &Settings::default())
+    }
+
+    #[test]
+    fn a_device_is_told_by_a_variable() {
+        let device = |name: &str, path: &str| Device { name: name.into(), path: path.into() };
+        let devices = vec![device("zig-bee.2", "/dev/ttyUSB1"), device("camera", "/dev/video0")];
+        let environment = [("MOTEY_DEVICE_CAMERA".to_owned(), "none".to_owned())].into();
+        let given = describe(CreateRequest { devices, environment, ..request() }).expect("valid").environment;
+        assert_eq!(given["MOTEY_DEVICE_ZIG_BEE_2"], "/dev/ttyUSB1");
+        assert_eq!(given["MOTEY_DEVICE_CAMERA"], "none", "what the blueprint says stays");
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn facts(random: &mut Random) -> NodeFacts {
 
 fn capability(name: String, kind: &str, supply: Supply, props: BTreeMap<String, Scalar>) -> Capability {
     let id = CapId { source: "bench".into(), name, unit: String::new() };
-    Capability { id, kind: kind.into(), props, supply }
+    Capability { id, kind: kind.into(), props, supply, binding: None }
 }
 
 fn props(random: &mut Random) -> BTreeMap<String, Scalar> {

@@ -242,10 +242,16 @@ pub fn memory(amount: u64) -> Capability {
 
 /// A stick that one instance uses at a time.
 pub fn dongle(unit: &str) -> Capability {
-    offered("usb", "dongle", unit, "hardware", Supply::Exclusive)
+    let binding = Some(device(unit, 0));
+    Capability { binding, ..offered("usb", "dongle", unit, "hardware", Supply::Exclusive) }
+}
+
+/// Where a stick is after it became another device so often.
+pub fn device(unit: &str, moves: u32) -> String {
+    format!("/dev/{unit}{moves}")
 }
 
 fn offered(source: &str, name: &str, unit: &str, kind: &str, supply: Supply) -> Capability {
     let id = CapId { source: source.into(), name: name.into(), unit: unit.into() };
-    Capability { id, kind: kind.into(), props: Default::default(), supply }
+    Capability { id, kind: kind.into(), props: Default::default(), supply, binding: None }
 }

@@ -74,6 +74,8 @@ pub struct Body {
     pub sick_until: Time,
     /// So many of its checks failed since one did not.
     pub failures: u32,
+    /// The devices that it was made with.
+    pub devices: Vec<String>,
     handle: String,
 }
 
@@ -173,7 +175,7 @@ impl Engine {
             (EngineOp::Create { image, .. }, None) if !self.has(&image.image) => {
                 return Err(error(EngineErrorKind::NotFound));
             }
-            (EngineOp::Create { image, revision }, None) => {
+            (EngineOp::Create { image, revision, devices }, None) => {
                 let handle = format!("{}-{}", key.slot, key.fence.n);
                 let (image, revision) = (Arc::clone(image), *revision);
                 let body = Body {
@@ -183,6 +185,7 @@ impl Engine {
                     meddled: false,
                     sick_until: 0,
                     failures: 0,
+                    devices: devices.iter().map(|device| device.path.clone()).collect(),
                     handle,
                 };
                 self.bodies.insert(key.clone(), body);
@@ -258,14 +261,15 @@ impl Engine {
             seen: Seen::Gone,
             message: None,
             pid: None,
+            devices: Vec::new(),
             at,
         }
     }
 
     fn instance(&self, key: &InstanceKey, body: &Body, at: Millis) -> Instance {
         let (engine, handle) = (self.name.clone(), body.handle.clone());
-        let (revision, seen) = (Some(body.revision), body.seen);
-        Instance { key: key.clone(), engine, handle, revision, seen, message: None, pid: None, at }
+        let (revision, seen, devices) = (Some(body.revision), body.seen, body.devices.clone());
+        Instance { key: key.clone(), engine, handle, revision, devices, seen, message: None, pid: None, at }
     }
 }
 

@@ -66,6 +66,8 @@ pub struct Process {
     pub wakes_at: Option<Time>,
     /// What it was told of its devices last.
     pub supply: BTreeMap<CapId, u64>,
+    /// And where they are.
+    pub bindings: BTreeMap<CapId, String>,
     /// Whom it meets at the broker, as it was told last.
     pub met: Option<BTreeSet<NodeId>>,
     /// What it may know of the others by what it read.
@@ -79,6 +81,8 @@ pub struct Device {
     pub away_until: Time,
     /// In its place meanwhile.
     pub instead: Option<Capability>,
+    /// How often it became another device.
+    pub moves: u32,
 }
 
 /// How it is to die.
@@ -124,7 +128,7 @@ impl Node {
         if dice.percent(25) {
             offered.push(dongle("b"));
         }
-        let device = |capability| Device { capability, away_until: 0, instead: None };
+        let device = |capability| Device { capability, away_until: 0, instead: None, moves: 0 };
         Self {
             number,
             id: node_id(seed, number),
@@ -154,9 +158,10 @@ impl Node {
         let me = Identity { node: self.id, name, incarnation: Incarnation { count, nonce } };
         let core = wire::core(me, self.tuning, &self.disk.now, members.clone());
         let vigil = Vigil::of(members.clone(), self.clock.at(now));
-        let inbox = VecDeque::new();
+        let (inbox, bindings) = (VecDeque::new(), BTreeMap::new());
         let supply = self.ports.iter().map(|port| (port.id.clone(), supply(port))).collect();
-        self.process = Some(Process { core, life, inbox, wakes_at: None, supply, met: None, vigil });
+        let (wakes_at, met) = (None, None);
+        self.process = Some(Process { core, life, inbox, wakes_at, supply, bindings, met, vigil });
         life
     }
 
@@ -199,6 +204,14 @@ impl Node {
         };
         held.any(|lease| !supply.contains_key(&lease.of))
             || !requirements(image).iter().all(|wanted| is_there(wanted))
+    }
+
+    /// Where that is which an instance holds, in the order of names; `None`: something of it is not there.
+    pub fn bound(&self, key: &InstanceKey, bindings: &BTreeMap<CapId, String>) -> Option<Vec<String>> {
+        let held: BTreeSet<&CapId> =
+            self.disk.now.leases.iter().filter(|it| it.holder == *key).map(|it| &it.of).collect();
+        let sticks = held.into_iter().filter(|of| of.source == SOURCES[1]);
+        sticks.map(|of| bindings.get(of).cloned()).collect()
     }
 
     /// Nothing goes wrong with it any more; what is away for good stays away.
@@ -267,6 +280,8 @@ impl Process {
         if let Input::Capabilities { source, all } = input {
             self.supply.retain(|of, _| of.source != *source);
             self.supply.extend(all.iter().map(|it| (it.id.clone(), supply(it))));
+            self.bindings.retain(|of, _| of.source != *source);
+            self.bindings.extend(all.iter().filter_map(|it| Some((it.id.clone(), it.binding.clone()?))));
         }
         self.core.note(input);
     }

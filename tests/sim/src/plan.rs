@@ -153,6 +153,12 @@ pub enum Happening {
         unit: usize,
         span: Option<Time>,
     },
+    /// A stick is pulled, and is another device when it is put back.
+    DongleMoves {
+        node: usize,
+        unit: usize,
+        span: Time,
+    },
     /// There is only so much memory for a while.
     MemoryShrinks {
         node: usize,
@@ -263,6 +269,7 @@ pub fn draw(seed: u64, nodes: usize) -> Scene {
     }
     plan.extend(removals(seed, nodes, calm_at));
     plan.extend(fetches(seed, nodes, calm_at));
+    plan.extend(moves(seed, nodes, calm_at));
     plan.sort_by_key(|planned| planned.at);
     Scene { seed, nodes, calm_at, plan }
 }
@@ -316,6 +323,18 @@ fn fetch_mishap(dice: &mut Dice) -> Mishap {
         (1, Mishap::Idle),
         (2, Mishap::Lies),
     ])
+}
+
+/// In one run of four sticks are pulled and put back as another device. Drawn apart, too.
+fn moves(seed: u64, nodes: usize, calm_at: Time) -> Vec<Planned> {
+    let mut dice = Dice::new(mix(&[seed, 12]));
+    let times = if dice.below(4) == 0 { dice.between(1, 6) } else { 0 };
+    let one = |_| {
+        let (at, span) = (dice.below(calm_at), dice.pick(&[500, 2_000, 4_000, 30_000]));
+        let (node, unit) = (node(&mut dice, nodes), index(&mut dice, 2));
+        Planned { at, what: Happening::DongleMoves { node, unit, span } }
+    };
+    (0..times).map(one).collect()
 }
 
 fn is_between(kind: Kind) -> bool {

@@ -14,6 +14,7 @@ use motey_core::record::{Desired, Ended, InstanceKey, Place, ServiceRecord, Slot
 use motey_core::spec::{ImageSpec, OnLoss, Restart, Run};
 
 use crate::blueprint::{requirements, service_id, supply, takes};
+use crate::engine::Body;
 use crate::node::Node;
 use crate::plan::SERVICES;
 use crate::watch::{Broken, Verdict, holds};
@@ -369,6 +370,7 @@ impl Rest<'_> {
             let well = body.sick_until == 0 || body.image.health.is_none() || body.seen != Seen::Running;
             holds("what does not do its work does not stay", well, || names.key(key))?;
             if body.lives() {
+                self.devices_of(node, key, body)?;
                 record.map_or(Ok(()), |record| self.has_what_it_needs(node, key, record))?;
                 wanted.insert(key);
             }
@@ -379,6 +381,17 @@ impl Rest<'_> {
         let idle = node.disk.now.leases.iter().find(|lease| !wanted.contains(&lease.holder));
         holds("leases are what runs", idle.is_none(), || format!("{idle:?} is held for nothing"))?;
         self.memory(node)
+    }
+
+    /// What runs has its devices as they are.
+    fn devices_of(&self, node: &Node, key: &InstanceKey, body: &Body) -> Verdict {
+        let offered = node.offers(self.world.now).filter_map(|it| Some((it.id.clone(), it.binding.clone()?)));
+        let bound = node.bound(key, &offered.collect());
+        let frozen = body.seen == Seen::Paused;
+        let fits = frozen || bound.as_ref().is_none_or(|bound| *bound == body.devices);
+        holds("what runs has its devices as they are", fits, || {
+            format!("{} has {:?} of {bound:?}", self.world.story.names.key(key), body.devices)
+        })
     }
 
     /// What runs holds what it needs.

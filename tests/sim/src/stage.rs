@@ -20,7 +20,7 @@ impl World {
         for node in &mut world.nodes {
             node.clock = Clock::new(0, 0, 1_000);
             node.engines = [PROCESS, PODMAN].map(|name| Engine::new(engine_name(name))).into();
-            let device = |capability| Device { capability, away_until: 0, instead: None };
+            let device = |capability| Device { capability, away_until: 0, instead: None, moves: 0 };
             node.devices = [memory(100), dongle("a")].map(device).into();
         }
         world

@@ -73,6 +73,13 @@ impl Watch {
         *self.harms.entry((key.service, key.slot.clone())).or_default() += 1;
     }
 
+    /// What an instance was made with is another device: it is made and started anew, at once and not for any fault.
+    pub fn changes(&mut self, key: &InstanceKey) {
+        let account = self.accounts.entry(key.clone()).or_default();
+        account.causes += 1;
+        account.last = [None; 2];
+    }
+
     /// What a node wrote last may be lost.
     pub fn power_cut(&mut self, node: usize) {
         self.over.retain(|(at, _)| *at != node);
@@ -195,6 +202,7 @@ impl Watch {
                 true
             }
             Verb::Stop if fails_its_checks(node, key) => true,
+            Verb::Stop | Verb::Destroy if runs(record, key, node) && has_moved(node, key) => true,
             Verb::Stop | Verb::Destroy => {
                 // the order may be taken back
                 let account = self.accounts.entry(key.clone()).or_default();
@@ -331,6 +339,13 @@ fn fails_its_checks(node: &Node, key: &InstanceKey) -> bool {
     let body = node.engines.iter().find_map(|engine| engine.bodies.get(key));
     let fails = |body: &Body| body.image.health.as_ref().is_some_and(|it| body.failures >= it.retries);
     body.is_none_or(fails)
+}
+
+/// Whether it was made with what is another device by now, as its node was told last; one that is not there may have been.
+fn has_moved(node: &Node, key: &InstanceKey) -> bool {
+    let body = node.engines.iter().find_map(|engine| engine.bodies.get(key));
+    let bound = node.process.as_ref().and_then(|process| node.bound(key, &process.bindings));
+    bound.is_some_and(|bound| body.is_none_or(|body| body.devices != bound))
 }
 
 /// Whether it is to stay down though its slot is assigned.

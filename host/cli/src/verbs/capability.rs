@@ -26,6 +26,7 @@ struct Capability {
     supply: String,
     amount: Option<u64>,
     leased: u64,
+    binding: Option<String>,
 }
 
 pub async fn list(session: &mut Session, shown: Shown) -> Result<(), Failure> {
@@ -34,12 +35,13 @@ pub async fn list(session: &mut Session, shown: Shown) -> Result<(), Failure> {
 }
 
 pub async fn add(session: &mut Session, args: &CapabilityAdd) -> Result<(), Failure> {
-    let CapabilityAdd { name, kind, unit, exclusive, amount, properties } = args;
+    let CapabilityAdd { name, kind, unit, exclusive, amount, binding, properties } = args;
     let mut entry = json!({ "capability": name, "capability_type": kind });
     if let Value::Object(entry) = &mut entry {
         entry.extend(unit.as_ref().map(|unit| ("unit".to_owned(), unit.as_str().into())));
         entry.extend(exclusive.then(|| ("exclusive".to_owned(), true.into())));
         entry.extend(amount.as_ref().map(|amount| ("amount".to_owned(), amount.as_str().into())));
+        entry.extend(binding.as_ref().map(|path| ("binding".to_owned(), path.as_str().into())));
         let properties: Map<String, Value> =
             properties.iter().map(|property| (property.name.clone(), property.value.clone())).collect();
         entry.extend((!properties.is_empty()).then(|| ("properties".to_owned(), properties.into())));
@@ -100,7 +102,7 @@ impl Capability {
 
 impl Row for Capability {
     const HEAD: &'static [&'static str] = &["CAPABILITY", "TYPE", "LEFT", "OF", "UNIT", "SOURCE"];
-    const WIDE: &'static [&'static str] = &["PROPERTIES"];
+    const WIDE: &'static [&'static str] = &["BINDING", "PROPERTIES"];
 
     fn cells(&self) -> Vec<String> {
         vec![
@@ -116,7 +118,8 @@ impl Row for Capability {
     fn more(&self) -> Vec<String> {
         let properties =
             self.properties.iter().map(|(name, value)| format!("{name}={}", output::cell(value)));
-        vec![properties.collect::<Vec<_>>().join(" ")]
+        let binding = self.binding.clone().unwrap_or_default();
+        vec![binding, properties.collect::<Vec<_>>().join(" ")]
     }
 
     fn name(&self) -> String {
@@ -137,17 +140,18 @@ mod tests {
             {"capability": "cpu", "capability_type": "resource", "source": "host-facts", "supply": "amount",
              "amount": 4000, "leased": 250},
             {"capability": "zigbee", "capability_type": "hardware", "source": "usb", "unit": "A1",
-             "properties": {"vendor": "x", "usb": 3}, "supply": "exclusive", "amount": null, "leased": 1},
+             "properties": {"vendor": "x", "usb": 3}, "supply": "exclusive", "amount": null, "leased": 1,
+             "binding": "/dev/ttyUSB0"},
             {"capability": "linux", "capability_type": "software", "source": "host-facts", "supply": "shared"},
         ]);
         let mut out = Vec::new();
         output::list::<Capability>(&mut out, Format::Wide, PATH, &answer).expect("shown");
         insta::assert_snapshot!(String::from_utf8(out).expect("text"), @r"
-        CAPABILITY  TYPE      LEFT         OF           UNIT  SOURCE      PROPERTIES
-        memory      resource  1.5 KiB      2.0 KiB      -     host-facts  -
-        cpu         resource  3.750 cores  4.000 cores  -     host-facts  -
-        zigbee      hardware  taken        -            A1    usb         usb=3 vendor=x
-        linux       software  shared       -            -     host-facts  -
+        CAPABILITY  TYPE      LEFT         OF           UNIT  SOURCE      BINDING       PROPERTIES
+        memory      resource  1.5 KiB      2.0 KiB      -     host-facts  -             -
+        cpu         resource  3.750 cores  4.000 cores  -     host-facts  -             -
+        zigbee      hardware  taken        -            A1    usb         /dev/ttyUSB0  usb=3 vendor=x
+        linux       software  shared       -            -     host-facts  -             -
         ");
     }
 }

@@ -317,14 +317,14 @@ fn capabilities_are_added_and_removed_as_they_are_said() {
         "DELETE" => Answer::Whole(304, "application/json", String::new()),
         _ => stub::json(201, &json!([])),
     });
-    let line = "capability add camera --exclusive --unit 1-4.2 --property fps=30 --property on=true --property size=4kB";
+    let line = "capability add camera --exclusive --unit 1-4.2 --binding /dev/video0 --property fps=30 --property on=true --property size=4kB";
     let mut args: Vec<&str> = line.split(' ').collect();
     args.extend(["--property", "serial=\"7\""]);
     let (code, out, err) = ran(daemon.motey(&args));
     assert_eq!((code, out.as_str(), err.as_str()), (0, "", "camera: added\n"));
     let sent: Value = serde_json::from_slice(&daemon.asked()[0].body).expect("JSON");
     let expected = json!([{"capability": "camera", "capability_type": "hardware", "unit": "1-4.2", "exclusive": true,
-        "properties": {"fps": 30, "on": true, "size": "4kB", "serial": "7"}}]);
+        "binding": "/dev/video0", "properties": {"fps": 30, "on": true, "size": "4kB", "serial": "7"}}]);
     assert_eq!((daemon.lines()[0].as_str(), sent), ("PUT /v1/capabilities", expected));
 
     let (code, _, err) = ran(daemon.motey(&["capability", "add", "seats", "--amount", "many!"]));

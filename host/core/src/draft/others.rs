@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Draft;
 use crate::id::{Millis, NodeId, ServiceId};
+use crate::mail;
 use crate::membership::{Outlook, Peer, Standing, Watch};
 use crate::peer::Forgotten;
 use crate::phase::Condition;
@@ -52,7 +53,7 @@ impl<'a> Draft<'a> {
         let until = self.now.after(PATIENCE * self.core.tuning.dead_after);
         self.marks.push(Mark::Patience(Some(until).filter(|_| !began)));
         if began {
-            self.wake_waiting();
+            mail::look_again(self);
         }
     }
 

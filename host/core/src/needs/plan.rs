@@ -138,6 +138,7 @@ fn implied(name: &str) -> Option<Capability> {
         kind: "port".into(),
         props: BTreeMap::new(),
         supply: Supply::Exclusive,
+        binding: None,
     })
 }
 

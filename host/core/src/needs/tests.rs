@@ -7,7 +7,7 @@ use crate::spec::{Comparison, Literal, Need, Protocol, Requirement, Take, Test};
 
 fn capability(name: &str, unit: &str, supply: Supply) -> Capability {
     let id = CapId { source: "test".into(), name: name.into(), unit: unit.into() };
-    Capability { id, kind: "hardware".into(), props: BTreeMap::new(), supply }
+    Capability { id, kind: "hardware".into(), props: BTreeMap::new(), supply, binding: None }
 }
 
 fn with<const N: usize>(capability: Capability, props: [(&str, Scalar); N]) -> Capability {

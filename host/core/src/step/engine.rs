@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::CallId;
+use crate::capability::Device;
 use crate::id::{EngineName, ServiceName};
 use crate::instance::Instance;
 use crate::record::{InstanceKey, RevisionOrder};
@@ -102,6 +103,8 @@ pub enum EngineOp {
         image: Arc<ImageSpec>,
         /// The revision it is made from.
         revision: RevisionOrder,
+        /// What it is given of its node.
+        devices: Vec<Device>,
     },
     /// Start it; also after it ended.
     Start,

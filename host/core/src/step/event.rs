@@ -49,6 +49,8 @@ pub enum EventKind {
     Moved,
     /// The node of an instance no longer has what it needs.
     CapabilityLost,
+    /// A device that an instance uses is elsewhere on its node by now.
+    CapabilityMoved,
     /// A slot has got an instance that ran already.
     Adopted,
     /// An instance runs.
@@ -87,6 +89,7 @@ impl EventKind {
         Self::NodeLost,
         Self::Moved,
         Self::CapabilityLost,
+        Self::CapabilityMoved,
         Self::Adopted,
         Self::Started,
         Self::Healthy,
@@ -116,6 +119,7 @@ impl EventKind {
             Self::NodeLost => "node-lost",
             Self::Moved => "moved",
             Self::CapabilityLost => "capability-lost",
+            Self::CapabilityMoved => "capability-moved",
             Self::Adopted => "adopted",
             Self::Started => "started",
             Self::Healthy => "healthy",

@@ -89,5 +89,5 @@ pub fn deploy(id: ServiceId, images: impl IntoIterator<Item = ImageSpec>) -> Req
 
 pub fn capability(name: &str, supply: Supply) -> Capability {
     let id = CapId { source: "lab".into(), name: name.into(), unit: String::new() };
-    Capability { id, kind: "hardware".into(), props: Default::default(), supply }
+    Capability { id, kind: "hardware".into(), props: Default::default(), supply, binding: None }
 }

@@ -107,11 +107,13 @@ impl Engine {
             }
             (Verb::Create, Some(_)) => return Err(error(EngineErrorKind::Conflict)),
             (Verb::Create, None) => {
-                if let EngineOp::Create { revision, image } = &call.op {
+                if let EngineOp::Create { revision, image, devices } = &call.op {
                     if self.features.contains(FETCHES) && !self.images.contains(&image.image) {
                         return Err(error(EngineErrorKind::NotFound));
                     }
-                    self.instances.insert(key.clone(), self.made(key, *revision, now));
+                    let devices = devices.iter().map(|device| device.path.clone()).collect();
+                    self.instances
+                        .insert(key.clone(), Instance { devices, ..self.made(key, *revision, now) });
                 }
             }
             (_, None) => return Err(error(EngineErrorKind::NotFound)),
@@ -129,7 +131,8 @@ impl Engine {
         let handle = format!("{}-{}", key.slot, key.fence.n);
         let (key, engine) = (key.clone(), self.name.clone());
         let revision = Some(revision);
-        Instance { key, engine, handle, revision, seen: Seen::Created, message: None, pid: None, at }
+        let devices = Vec::new();
+        Instance { key, engine, handle, revision, devices, seen: Seen::Created, message: None, pid: None, at }
     }
 
     /// Changes what it shows, by itself.

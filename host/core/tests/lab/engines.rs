@@ -126,6 +126,7 @@ fn what_exists_already_is_adopted() {
         seen: Seen::Running,
         message: None,
         pid: None,
+        devices: Vec::new(),
         at: lab.now,
     };
     lab.engine().instances.insert(key, made);

@@ -11,6 +11,7 @@ mod node;
 mod admission;
 mod cluster;
 mod crash;
+mod devices;
 mod engines;
 mod exits;
 mod fetch;

@@ -18,6 +18,8 @@ pub struct CapabilityForm {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     props: BTreeMap<String, ScalarForm>,
     supply: SupplyForm,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    binding: Option<String>,
 }
 
 /// A value in JSON's own forms: no text is ever taken for a number.
@@ -43,17 +45,17 @@ impl Formed for Capability {
     type First = CapabilityForm;
 
     fn form(&self) -> Result<CapabilityForm, CodecError> {
-        let Self { id: CapId { source, name, unit }, kind, props, supply } = self.clone();
+        let Self { id: CapId { source, name, unit }, kind, props, supply, binding } = self.clone();
         let props = props.into_iter().map(|(name, value)| (name, value.into())).collect();
-        Ok(CapabilityForm { source, name, unit, kind, props, supply: supply.into() })
+        Ok(CapabilityForm { source, name, unit, kind, props, supply: supply.into(), binding })
     }
 }
 
 impl From<CapabilityForm> for Capability {
     fn from(form: CapabilityForm) -> Self {
-        let CapabilityForm { source, name, unit, kind, props, supply } = form;
+        let CapabilityForm { source, name, unit, kind, props, supply, binding } = form;
         let props = props.into_iter().map(|(name, value)| (name, value.into())).collect();
-        Self { id: CapId { source, name, unit }, kind, props, supply: supply.into() }
+        Self { id: CapId { source, name, unit }, kind, props, supply: supply.into(), binding }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Between the core's words and the plugin boundary's: pure.
 
-use motey_core::capability::{CapId, Capability, Scalar, Supply};
+use motey_core::capability::{CapId, Capability, Device, Scalar, Supply};
 use motey_core::id::{EngineName, Millis, NodeId};
 use motey_core::instance::{Exit, Instance, Seen};
 use motey_core::spec::{ImageSpec, Port, Protocol};
 use motey_core::step::{EngineError, EngineErrorKind};
 use motey_plugin_ops as ops;
 
-use super::name::{key_of, revision_of};
+use super::name::{devices_of, key_of, revision_of};
 
 /// The request that makes an instance of an image.
 pub(super) fn create_request(
@@ -15,6 +15,7 @@ pub(super) fn create_request(
     labels: ops::Labels,
     image: &ImageSpec,
     mounts: Vec<ops::Mount>,
+    devices: &[Device],
 ) -> ops::CreateRequest {
     ops::CreateRequest {
         name,
@@ -27,6 +28,7 @@ pub(super) fn create_request(
         stop_grace_ms: image.params.stop.grace,
         mounts,
         ports: image.params.ports.iter().map(port).collect(),
+        devices: named(devices),
     }
 }
 
@@ -38,6 +40,16 @@ fn port(port: &Port) -> ops::Port {
     ops::Port { container: port.container, host: port.host, protocol }
 }
 
+/// Several of one name are told apart by their numbers.
+fn named(devices: &[Device]) -> Vec<ops::Device> {
+    let nth = |at: usize| devices[..at].iter().filter(|before| before.name == devices[at].name).count() + 1;
+    let name = |at: usize| match nth(at) {
+        1 => devices[at].name.clone(),
+        n => format!("{}-{n}", devices[at].name),
+    };
+    devices.iter().enumerate().map(|(at, it)| ops::Device { name: name(at), path: it.path.clone() }).collect()
+}
+
 /// What an engine shows, where its labels say that it is this node's.
 pub(super) fn own_instance(
     node: NodeId,
@@ -47,12 +59,13 @@ pub(super) fn own_instance(
 ) -> Option<Instance> {
     let key = key_of(&shown.labels, node)?;
     let (engine, seen) = (engine.clone(), seen(&shown));
-    let revision = revision_of(&shown.labels);
+    let (revision, devices) = (revision_of(&shown.labels), devices_of(&shown.labels));
     Some(Instance {
         key,
         engine,
         handle: shown.name,
         revision,
+        devices,
         seen,
         message: shown.message,
         pid: shown.pid,
@@ -108,6 +121,7 @@ pub(super) fn capability(source: &str, reserved: u64, reported: ops::Capability)
             ops::Supply::Exclusive => Supply::Exclusive,
             ops::Supply::Amount(amount) => Supply::Amount(amount.saturating_sub(reserved)),
         },
+        binding: reported.binding,
     }
 }
 

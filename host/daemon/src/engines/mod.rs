@@ -146,10 +146,10 @@ impl Engines {
         let name = target.handle.clone().unwrap_or_else(|| instance_name(target));
         match op {
             EngineOp::Fetch { image } => (ops::op::PULL, write(&ops::PullRequest { image }), None),
-            EngineOp::Create { image, revision } => {
-                let labels = labels(&target.key, &self.link.cluster, self.link.node, revision);
+            EngineOp::Create { image, revision, devices } => {
+                let labels = labels(&target.key, &self.link.cluster, self.link.node, revision, &devices);
                 let mounts = self.volumes.prepare(target.key.service, &image.params.mounts);
-                let request = mounts.map(|mounts| create_request(name, labels, &image, mounts));
+                let request = mounts.map(|mounts| create_request(name, labels, &image, mounts, &devices));
                 (ops::op::CREATE, request.and_then(|request| write(&request)), Some(WORK))
             }
             EngineOp::Start => (ops::op::START, write(&ops::InstanceRef { name }), Some(WORK)),

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use motey_core::capability::Device;
 use motey_core::id::{NodeId, ServiceId};
 use motey_core::record::{InstanceKey, RevisionOrder};
 use motey_core::step::Target;
@@ -15,6 +16,7 @@ const IMAGE: &str = "motey.image";
 const SLOT: &str = "motey.slot";
 const FENCE: &str = "motey.fence";
 const REVISION: &str = "motey.revision";
+const DEVICES: &str = "motey.devices";
 
 /// The longest name that every engine takes: a DNS label.
 const LONGEST: usize = 63;
@@ -52,8 +54,16 @@ fn slug(text: &str, most: usize) -> String {
 }
 
 /// The labels of an instance that this node makes.
-pub(crate) fn labels(key: &InstanceKey, cluster: &str, node: NodeId, revision: RevisionOrder) -> Labels {
-    [
+pub(crate) fn labels(
+    key: &InstanceKey,
+    cluster: &str,
+    node: NodeId,
+    revision: RevisionOrder,
+    devices: &[Device],
+) -> Labels {
+    let paths: Vec<&str> = devices.iter().map(|device| device.path.as_str()).collect();
+    let devices = (!paths.is_empty()).then(|| (DEVICES, serde_json::json!(paths).to_string()));
+    let fixed = [
         (CLUSTER, cluster.to_owned()),
         (NODE, node.to_string()),
         (SERVICE, key.service.to_string()),
@@ -61,9 +71,8 @@ pub(crate) fn labels(key: &InstanceKey, cluster: &str, node: NodeId, revision: R
         (SLOT, key.slot.to_string()),
         (FENCE, key.fence.to_string()),
         (REVISION, revision.to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
+    ];
+    fixed.into_iter().chain(devices).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Which instance the labels name; `None` when they are not this node's, or not Motey's.
@@ -80,6 +89,11 @@ pub(crate) fn key_of(labels: &Labels, node: NodeId) -> Option<InstanceKey> {
 /// The revision that they say their instance was made from; `None` also where an older Motey wrote its mere number.
 pub(crate) fn revision_of(labels: &Labels) -> Option<RevisionOrder> {
     labels.get(REVISION)?.parse().ok()
+}
+
+/// The paths of the devices that they say their instance was made with, a list in JSON.
+pub(crate) fn devices_of(labels: &Labels) -> Vec<String> {
+    labels.get(DEVICES).and_then(|paths| serde_json::from_str(paths).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -114,7 +128,10 @@ mod tests {
     #[test]
     fn labels_name_their_instance_on_their_node_alone() {
         let key = target("a").key;
-        let labels = labels(&key, "hall", key.fence.owner, revision(&key));
+        let device = |path: &str| Device { name: "zigbee".into(), unit: String::new(), path: path.into() };
+        let devices = ["/dev/a,b", "/dev/c"].map(device);
+        let labels = labels(&key, "hall", key.fence.owner, revision(&key), &devices);
+        assert_eq!(devices_of(&labels), ["/dev/a,b", "/dev/c"]);
         assert_eq!(key_of(&labels, key.fence.owner), Some(key));
         assert_eq!(key_of(&labels, NodeId(Uuid::from_u128(9))), None);
     }
@@ -122,7 +139,7 @@ mod tests {
     #[test]
     fn labels_tell_the_revision_in_full() {
         let key = target("a").key;
-        let mut labels = labels(&key, "hall", key.fence.owner, revision(&key));
+        let mut labels = labels(&key, "hall", key.fence.owner, revision(&key), &[]);
         assert_eq!(labels[REVISION], "2.1.00000000-0000-0000-0000-000000000001.2-00000003");
         assert_eq!(revision_of(&labels), Some(revision(&key)));
         labels.insert(REVISION.into(), "2".into());

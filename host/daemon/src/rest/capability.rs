@@ -29,6 +29,8 @@ struct Capability {
     /// In its base unit; null where it is not counted.
     amount: Option<u64>,
     leased: u64,
+    /// Where it is on the node.
+    binding: Option<String>,
     _links: Links,
 }
 
@@ -121,6 +123,7 @@ impl Capability {
             supply,
             amount,
             leased,
+            binding: offered.binding.clone(),
             _links: links,
         }
     }
@@ -148,8 +151,13 @@ mod tests {
             ("swap".to_owned(), Scalar::Bool(false)),
             ("total".to_owned(), Scalar::Integer(512)),
         ]);
-        let offered =
-            capability::Capability { id, kind: "resource".into(), props, supply: Supply::Amount(512) };
+        let offered = capability::Capability {
+            id,
+            kind: "resource".into(),
+            props,
+            supply: Supply::Amount(512),
+            binding: None,
+        };
         let view = Capability::new(&offered, 128, Links::default().to("collection", links::CAPABILITIES));
         insta::assert_snapshot!(serde_json::to_string_pretty(&view).expect("JSON"), @r#"
         {
@@ -164,6 +172,7 @@ mod tests {
           "supply": "amount",
           "amount": 512,
           "leased": 128,
+          "binding": null,
           "_links": {
             "collection": {
               "href": "/v1/capabilities"

@@ -65,6 +65,9 @@ fn everywhere(code: Code) -> Option<&'static str> {
 
 fn once_deployed(code: Code, handle: &str) -> Option<String> {
     Some(match code {
+        Code::CapabilityMoved => {
+            "nothing has to be done: it is made again with its device as it is now".to_owned()
+        }
         Code::WaitingAdmission => "nothing has to be done: it is offered again within seconds".to_owned(),
         Code::RestartBackoff
         | Code::HealthWaiting

@@ -18,6 +18,7 @@ impl Provider for Bell {
             unit: None,
             props: Default::default(),
             supply: Supply::Exclusive,
+            binding: None,
         };
         self.0.capabilities(&[bell])?;
         cancel.wait(None);

@@ -95,6 +95,7 @@ impl Node {
             stop_grace_ms: 5000,
             mounts: Vec::new(),
             ports: Vec::new(),
+            devices: Vec::new(),
         }
     }
 

@@ -34,6 +34,7 @@ fn host(args: Vec<String>) -> ExitCode {
         stop_grace_ms: 1000,
         mounts: Vec::new(),
         ports: Vec::new(),
+        devices: Vec::new(),
     };
     let started = Engine::new(&info, Settings::default()).and_then(|engine| {
         engine.create(request).and_then(|_| engine.start(&InstanceRef { name: name.clone() }))

@@ -18,6 +18,7 @@ fn memory(all: u64, held: u64) -> NodeFacts {
         kind: "resource".into(),
         props: BTreeMap::new(),
         supply: Supply::Amount(all),
+        binding: None,
     };
     let engine = Engine::Up { features: Default::default() };
     NodeFacts {

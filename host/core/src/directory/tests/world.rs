@@ -33,7 +33,7 @@ pub fn ports() -> [Capability; 2] {
 
 fn port(name: &str) -> Capability {
     let id = CapId { source: "node".into(), name: name.into(), unit: String::new() };
-    Capability { id, kind: "port".into(), props: BTreeMap::new(), supply: Supply::Exclusive }
+    Capability { id, kind: "port".into(), props: BTreeMap::new(), supply: Supply::Exclusive, binding: None }
 }
 
 pub fn image(need: Need, engines: &[&str]) -> ImageSpec {
@@ -64,7 +64,7 @@ pub fn facts() -> impl Strategy<Value = NodeFacts> {
                 Supply::Amount(all) => used.min(all),
             };
             held.insert(id.clone(), used);
-            capabilities.push(Capability { id, kind: kind.into(), props, supply });
+            capabilities.push(Capability { id, kind: kind.into(), props, supply, binding: None });
         }
         held.insert(port(PORTS[0]).id, port_held / 4);
         let engine = |name: &str| match name {
@@ -116,7 +116,7 @@ pub fn tight() -> impl Strategy<Value = (NodeFacts, Need)> {
             let id = CapId { source: "test".into(), name: name.into(), unit: n.to_string() };
             let props = colour.map(|colour| ("p".to_owned(), Scalar::Integer(colour))).into_iter().collect();
             facts.held.insert(id.clone(), used);
-            facts.capabilities.push(Capability { id, kind: "x".into(), props, supply });
+            facts.capabilities.push(Capability { id, kind: "x".into(), props, supply, binding: None });
         }
         facts
     });

@@ -248,14 +248,20 @@ fn a_given_capability() {
         ("serial".into(), Scalar::Text("007".into())),
         ("usb".into(), Scalar::Bool(true)),
     ]);
-    let zigbee =
-        Capability { id: id("zigbee", "A1"), kind: "hardware".into(), props, supply: Supply::Exclusive };
-    assert_snapshot!(written(&zigbee), @r#"{"v":2,"source":"rest","name":"zigbee","unit":"A1","kind":"hardware","props":{"count":-3,"serial":"007","usb":true},"supply":"exclusive"}"#);
+    let zigbee = Capability {
+        id: id("zigbee", "A1"),
+        kind: "hardware".into(),
+        props,
+        supply: Supply::Exclusive,
+        binding: Some("/dev/ttyUSB0".into()),
+    };
+    assert_snapshot!(written(&zigbee), @r#"{"v":2,"source":"rest","name":"zigbee","unit":"A1","kind":"hardware","props":{"count":-3,"serial":"007","usb":true},"supply":"exclusive","binding":"/dev/ttyUSB0"}"#);
     let seats = Capability {
         id: id("seats", ""),
         kind: "resource".into(),
         props: BTreeMap::new(),
         supply: Supply::Amount(12),
+        binding: None,
     };
     assert_snapshot!(written(&seats), @r#"{"v":2,"source":"rest","name":"seats","kind":"resource","supply":{"amount":12}}"#);
 }

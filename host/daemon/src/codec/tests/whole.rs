@@ -105,8 +105,14 @@ fn capability() -> impl Strategy<Value = Capability> {
     let supply =
         prop_oneof![Just(Supply::Shared), Just(Supply::Exclusive), any::<u64>().prop_map(Supply::Amount),];
     let id = (".*", ".*", ".*").prop_map(|(source, name, unit)| CapId { source, name, unit });
-    let rest = (".*", btree_map(".*", value, 0..3), supply);
-    (id, rest).prop_map(|(id, (kind, props, supply))| Capability { id, kind, props, supply })
+    let rest = (".*", btree_map(".*", value, 0..3), supply, option::of(".*"));
+    (id, rest).prop_map(|(id, (kind, props, supply, binding))| Capability {
+        id,
+        kind,
+        props,
+        supply,
+        binding,
+    })
 }
 
 fn lease() -> impl Strategy<Value = Lease> {

@@ -124,6 +124,7 @@ fn offers(source: &str, names: &[&str]) -> Txn {
             ("usb".into(), Scalar::Bool(true)),
         ]),
         supply: Supply::Amount(u64::MAX),
+        binding: None,
     };
     let all = names.iter().map(capability).collect();
     let offers = BTreeMap::from([(source.to_owned(), all)]);
