@@ -116,6 +116,9 @@ fn arrive(draft: &mut Draft<'_>, from: NodeId, letter: &Letter) -> Option<News> 
 
 fn ask_for_missed(draft: &mut Draft<'_>, from: NodeId, news: News) {
     let (now, pause) = (draft.now, draft.core.tuning.dead_after / BEATS);
+    if mutant::is(Mutant::AskEveryTime) && draft.peer(from).is_some_and(|peer| peer.behind) {
+        return draft.send(from, PeerMessage::Resync);
+    }
     let Some(peer) = draft.peer(from).filter(|_| news.missed) else { return };
     // a node that cannot store what it gets misses it again and again: the next beat reminds it
     if peer.asked.is_none_or(|at| now >= at.after(pause)) {

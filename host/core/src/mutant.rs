@@ -65,6 +65,10 @@ mutants! {
     NoBackoff = "no-backoff",
     /// What does not pass its check goes on.
     KeepUnhealthy = "keep-unhealthy",
+    /// Who refused a slot is asked again at once.
+    AskAgain = "ask-again",
+    /// What a node missed it asks for with every letter.
+    AskEveryTime = "ask-every-time",
     /// A deleted id may be deployed again.
     ReviveDeleted = "revive-deleted",
     /// A deletion counts less than a living record.

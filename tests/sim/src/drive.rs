@@ -46,7 +46,7 @@ impl World {
         if let Some(txn) = &txn {
             self.figures.commits += 1;
             self.tell(n, |names| format!("  {}", crate::story::txn(txn, names)));
-            self.watch.written(n, txn, &self.story.names)?;
+            self.watch.written(n, txn, now, &self.story.names)?;
             owners::acts_with_permission(&self.nodes[n], txn, &grounds, &self.story.names)?;
             let at = self.nodes[n].boot_time(now);
             owners::waits_for_its_heir(&self.nodes[n], txn, &grounds, at, &self.story.names)?;
@@ -84,8 +84,7 @@ impl World {
             Effect::Send(to, letter) => {
                 let to = self.story.names.number(to);
                 holds("letters go to nodes that exist", to < self.nodes.len() && to != n, || to.to_string())?;
-                self.post(n, to, &letter);
-                Ok(())
+                self.post(n, to, &letter)
             }
             Effect::Call(call) => self.call(n, call),
             Effect::Check(check) => self.check(n, check),

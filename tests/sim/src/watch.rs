@@ -19,6 +19,12 @@ const MINUTE: Time = 60_000;
 /// An instance that is started again and again costs less.
 const CALLS_A_MINUTE: usize = 40;
 
+/// A slot that finds no rest is given to a node less often.
+const ATTEMPTS_A_MINUTE: usize = 10;
+
+/// Two nodes that agree on nothing write each other less, beats apart.
+const LETTERS_A_MINUTE: u32 = 800;
+
 /// A start may reach its engine so much earlier than the one before it.
 const CALL_TAKES: u64 = 150;
 
@@ -44,6 +50,10 @@ pub struct Watch {
     /// Which attempt each fence names, and on which node.
     fences: BTreeMap<Fence, (ServiceId, SlotId, usize)>,
     accounts: BTreeMap<InstanceKey, Account>,
+    /// When a slot got a new attempt, in the last minute.
+    attempts: BTreeMap<(ServiceId, SlotId), Vec<Time>>,
+    /// What one node wrote to another, in the minute that began then.
+    letters: BTreeMap<(usize, usize), (Time, u32)>,
     /// So much went wrong with the instances of a slot.
     harms: BTreeMap<(ServiceId, SlotId), u32>,
     /// The epoch of each record, and its owner's life, as a node last wrote it.
@@ -114,7 +124,7 @@ impl Watch {
     }
 
     /// What a node has written, whether or not it lived to know.
-    pub fn written(&mut self, node: usize, txn: &Txn, names: &Names) -> Verdict {
+    pub fn written(&mut self, node: usize, txn: &Txn, now: Time, names: &Names) -> Verdict {
         for record in txn.records.values() {
             let epoch = (record.stamp.epoch, record.stamp.owner, record.stamp.writer);
             if self.epochs.insert((node, record.id), epoch).is_some_and(|before| before != epoch) {
@@ -123,25 +133,50 @@ impl Watch {
                 of.for_each(|(_, account)| account.causes += 1);
             }
         }
-        txn.records.values().try_for_each(|record| self.fences(record, names))
+        txn.records.values().try_for_each(|record| self.fences(record, now, names))
     }
 
-    fn fences(&mut self, record: &ServiceRecord, names: &Names) -> Verdict {
+    fn fences(&mut self, record: &ServiceRecord, now: Time, names: &Names) -> Verdict {
         for (slot, assigned) in &record.slots {
-            let now = (record.id, slot.clone(), names.number(assigned.node));
-            let before = self.fences.entry(assigned.fence).or_insert_with(|| now.clone());
-            holds("a fence names one attempt", *before == now, || {
-                let (service, slot, node) = &*before;
+            let attempt = (record.id, slot.clone(), names.number(assigned.node));
+            let Some(before) = self.fences.get(&assigned.fence) else {
+                self.fences.insert(assigned.fence, attempt);
+                self.attempted(record.id, slot, now, names)?;
+                continue;
+            };
+            holds("a fence names one attempt", *before == attempt, || {
+                let (service, slot, node) = before;
                 format!(
                     "{} was {} on node {node}, and is {} on {}",
                     names.fence(assigned.fence),
                     names.slot(*service, slot),
-                    names.slot(record.id, &now.1),
+                    names.slot(record.id, &attempt.1),
                     names.node(assigned.node),
                 )
             })?;
         }
         Ok(())
+    }
+
+    fn attempted(&mut self, service: ServiceId, slot: &SlotId, now: Time, names: &Names) -> Verdict {
+        let attempts = self.attempts.entry((service, slot.clone())).or_default();
+        attempts.retain(|at| at + MINUTE > now);
+        attempts.push(now);
+        holds("nothing flaps", attempts.len() <= ATTEMPTS_A_MINUTE, || {
+            format!("{} attempts of {} in a minute", attempts.len(), names.slot(service, slot))
+        })
+    }
+
+    /// A node writes to another one.
+    pub fn letter(&mut self, from: usize, to: usize, now: Time) -> Verdict {
+        let (since, count) = self.letters.entry((from, to)).or_insert((now, 0));
+        if *since + MINUTE <= now {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        holds("letters are few", *count <= LETTERS_A_MINUTE, || {
+            format!("{count} letters in a minute from node {from} to node {to}")
+        })
     }
 
     /// What a node is after a step that wrote something.

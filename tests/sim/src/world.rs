@@ -390,12 +390,17 @@ impl World {
     // letters
 
     /// A node wrote a letter.
-    pub fn post(&mut self, from: usize, to: usize, letter: &Letter) {
-        self.figures.letters += u64::from(!wire::is_beat(letter));
-        self.figures.beats += u64::from(wire::is_beat(letter));
+    pub fn post(&mut self, from: usize, to: usize, letter: &Letter) -> Verdict {
+        if wire::is_beat(letter) {
+            self.figures.beats += 1;
+        } else {
+            self.figures.letters += 1;
+            self.watch.letter(from, to, self.now)?;
+        }
         for arrives in self.network.arrivals(from, to, self.now) {
             self.queue.push(arrives, Event::Letter { from, to, letter: letter.clone() });
         }
+        Ok(())
     }
 
     fn deliver(&mut self, from: usize, to: usize, letter: Letter) -> Verdict {

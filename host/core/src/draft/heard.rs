@@ -6,6 +6,7 @@ use super::Draft;
 use crate::capability::{CapId, Capability, Supply};
 use crate::id::{Millis, NodeId, ServiceId};
 use crate::instance::{Heard, Observed};
+use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
 use crate::placement::Facts;
 use crate::reason::{Code, Reason};
@@ -165,6 +166,9 @@ impl<'a> Draft<'a> {
     }
 
     pub fn refuses(&self, service: ServiceId, slot: &SlotId, node: NodeId) -> bool {
+        if mutant::is(Mutant::AskAgain) {
+            return false;
+        }
         let key = (service, slot.clone(), node);
         let before = self.core.refused.get(&key).filter(|_| !(self.reopened && node == self.me()));
         self.refused.contains(&key) || before.is_some_and(|until| *until > self.now)
