@@ -226,7 +226,7 @@ pub fn gives_to_who_operates(
     Ok(())
 }
 
-/// A slot that is not pinned moves with its successor first, unless somebody asked for something else.
+/// A slot that is not pinned moves with its successor first, unless somebody asked for something else, or gave its node up.
 pub fn moves_successor_first(
     nodes: &[Node],
     input: &Input,
@@ -241,7 +241,13 @@ pub fn moves_successor_first(
         let Some(before) = grounds.get(id).filter(|before| is_the_same_but_for_slots(before, record)) else {
             continue;
         };
-        for (slot, assigned) in before.slots.iter().filter(|(slot, assigned)| stays(before, slot, assigned)) {
+        let vigils = nodes.iter().filter(|node| node.id == record.stamp.owner);
+        let vigil = vigils.filter_map(|node| node.process.as_ref()).map(|process| &process.vigil).next();
+        let is_given_up = |node: NodeId| vigil.is_some_and(|vigil| vigil.is_given_up(node));
+        let stay = |slot: &SlotId, assigned: &Assignment| {
+            stays(before, slot, assigned) && !is_given_up(assigned.node)
+        };
+        for (slot, assigned) in before.slots.iter().filter(|(slot, assigned)| stay(slot, assigned)) {
             let key = record.key(slot, assigned.fence);
             let ends = record.dismissed.iter().any(|it| (&it.slot, it.fence) == (slot, assigned.fence));
             let next = record.slots.get(slot);

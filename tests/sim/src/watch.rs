@@ -319,10 +319,16 @@ impl Watch {
         Ok(())
     }
 
-    /// What lives on a node, after its engines changed something.
-    pub fn lives(&self, node: &Node, names: &Names) -> Verdict {
+    /// What lives on a node, after its engines changed something. What no record names is not known of while its engine
+    /// is away.
+    pub fn lives(&self, node: &Node, now: Time, names: &Names) -> Verdict {
         let mut slots = BTreeSet::new();
-        let mut live = node.engines.iter().flat_map(|engine| &engine.bodies).filter(|(_, body)| body.lives());
+        let named =
+            |key: &InstanceKey| node.disk.now.records.get(&key.service).is_some_and(|it| it.judges(key));
+        let engines = node.engines.iter();
+        let bodies = engines.flat_map(|engine| engine.bodies.iter().map(move |body| (engine, body)));
+        let known = bodies.filter(|(engine, (key, _))| engine.down_until <= now || named(key));
+        let mut live = known.map(|(_, body)| body).filter(|(_, body)| body.lives());
         live.try_for_each(|(key, _)| {
             holds("one instance lives in a slot", slots.insert((key.service, &key.slot)), || names.key(key))
         })

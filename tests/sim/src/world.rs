@@ -520,7 +520,7 @@ impl World {
 
     /// Something may live that did not live before.
     pub fn lives(&mut self, n: usize) -> Verdict {
-        self.watch.lives(&self.nodes[n], &self.story.names)?;
+        self.watch.lives(&self.nodes[n], self.now, &self.story.names)?;
         if self.misled.is_empty() {
             self.watch.uses(&self.nodes[n])?;
         }
