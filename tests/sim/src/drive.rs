@@ -28,6 +28,7 @@ impl World {
             return Ok(());
         }
         self.figures.steps += 1;
+        self.watch.hears(now)?;
         if !matches!(input, Input::Peer { .. } | Input::Tick) {
             self.story.tell(now, Some(n), |names| crate::story::input(&input, names));
         }

@@ -25,6 +25,9 @@ const ATTEMPTS_A_MINUTE: usize = 10;
 /// Two nodes that agree on nothing write each other less, beats apart.
 const LETTERS_A_MINUTE: u32 = 800;
 
+/// No more is heard in one moment.
+const INPUTS_AT_ONCE: u32 = 10_000;
+
 /// A start may reach its engine so much earlier than the one before it.
 const CALL_TAKES: u64 = 150;
 
@@ -54,6 +57,8 @@ pub struct Watch {
     attempts: BTreeMap<(ServiceId, SlotId), Vec<Time>>,
     /// What one node wrote to another, in the minute that began then.
     letters: BTreeMap<(usize, usize), (Time, u32)>,
+    /// The present moment, and how much was heard in it.
+    moment: (Time, u32),
     /// So much went wrong with the instances of a slot.
     harms: BTreeMap<(ServiceId, SlotId), u32>,
     /// The epoch of each record, and its owner's life, as a node last wrote it.
@@ -165,6 +170,16 @@ impl Watch {
         holds("nothing flaps", attempts.len() <= ATTEMPTS_A_MINUTE, || {
             format!("{} attempts of {} in a minute", attempts.len(), names.slot(service, slot))
         })
+    }
+
+    /// A node hears something: one word must not lead to another for ever.
+    pub fn hears(&mut self, now: Time) -> Verdict {
+        let (moment, count) = &mut self.moment;
+        if *moment != now {
+            (*moment, *count) = (now, 0);
+        }
+        *count += 1;
+        holds("time goes on", *count <= INPUTS_AT_ONCE, || format!("{count} inputs in one moment"))
     }
 
     /// A node writes to another one.
