@@ -10,7 +10,7 @@ use motey_core::step::Input;
 use crate::dice::mix;
 use crate::disk::Contents;
 use crate::engine::{Mishap, exited};
-use crate::node::{Death, Device, Fuse, NEVER, Node, SOURCES};
+use crate::node::{Death, Device, Fuse, NEVER, Node};
 use crate::plan::{Change, Happening, Wish};
 use crate::queue::Time;
 use crate::watch::Verdict;
@@ -73,9 +73,9 @@ impl World {
                     self.list(node, engine);
                 }
             }
-            Happening::DongleAway { node, unit, span } => self.stick_away(node, 1 + unit, span),
+            Happening::DongleAway { node, unit, span } => self.device_away(node, 1 + unit, None, span),
             Happening::DongleMoves { node, unit, span } => {
-                self.stick_away(node, 1 + unit, Some(span));
+                self.device_away(node, 1 + unit, None, Some(span));
                 if let Some(Device { capability, moves, .. }) = self.nodes[node].devices.get_mut(1 + unit) {
                     *moves += 1;
                     capability.binding = Some(crate::blueprint::device(&capability.id.unit, *moves));
@@ -285,17 +285,6 @@ impl World {
         if until < NEVER {
             self.queue.push(until, Event::Offer { node: n });
         }
-    }
-
-    /// A stick is pulled. What is made meanwhile, or was made with the device that it was, is made again when it is back.
-    fn stick_away(&mut self, n: usize, device: usize, span: Option<Time>) {
-        self.device_away(n, device, None, span);
-        let node = &self.nodes[n];
-        let holders =
-            node.disk.now.leases.iter().filter(|it| it.of.source == SOURCES[1]).map(|it| &it.holder);
-        let bodies = node.engines.iter().flat_map(|engine| engine.bodies.keys());
-        let all: BTreeSet<InstanceKey> = holders.chain(bodies).cloned().collect();
-        all.iter().for_each(|key| self.watch.changes(key));
     }
 
     /// An instance becomes something else by itself, or by somebody's hand.

@@ -88,13 +88,6 @@ impl Watch {
         *self.harms.entry((key.service, key.slot.clone())).or_default() += 1;
     }
 
-    /// What an instance was made with is another device: it is made and started anew, at once and not for any fault.
-    pub fn changes(&mut self, key: &InstanceKey) {
-        let account = self.accounts.entry(key.clone()).or_default();
-        account.causes += 1;
-        account.last = [None; 2];
-    }
-
     /// What a node wrote last may be lost.
     pub fn power_cut(&mut self, node: usize) {
         self.over.retain(|(at, _)| *at != node);
@@ -252,7 +245,13 @@ impl Watch {
                 true
             }
             Verb::Stop if fails_its_checks(node, key) => true,
-            Verb::Stop | Verb::Destroy if runs(record, key, node) && has_moved(node, key) => true,
+            Verb::Stop | Verb::Destroy if runs(record, key, node) && has_moved(node, key) => {
+                // it is started anew, or again should the device be as it was by then: at once, and for no fault of its own
+                let account = self.accounts.entry(key.clone()).or_default();
+                account.causes += 1;
+                account.last = [None; 2];
+                true
+            }
             Verb::Stop | Verb::Destroy => {
                 // the order may be taken back
                 let account = self.accounts.entry(key.clone()).or_default();
