@@ -269,13 +269,16 @@ impl Core {
     }
 
     /// What an engine told before the last answer may be heard after it. Nothing becomes as new again, and what is
-    /// gone may have been made again since: both are a reason to ask.
+    /// gone, or was made with other devices, may have been made again since: all are a reason to ask.
     fn note_instance(&mut self, instance: &Instance) {
-        let known = self.seen.get(&instance.key).map(|known| known.seen);
-        let is_old = known.is_some_and(|known| match instance.seen {
-            Seen::Created => known != Seen::Created,
-            told => told == Seen::Gone,
-        });
+        let before = self.seen.get(&instance.key);
+        let is_another = before.is_some_and(|before| before.devices != instance.devices);
+        let known = before.map(|known| known.seen);
+        let is_old = is_another
+            || known.is_some_and(|known| match instance.seen {
+                Seen::Created => known != Seen::Created,
+                told => told == Seen::Gone,
+            });
         let is_unexpected = self.is_unexpected(instance);
         let run = self.runs.get_mut(&instance.key);
         let is_late = run.is_some_and(|run| run.told_late(instance.seen, known));

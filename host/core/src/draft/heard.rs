@@ -8,6 +8,7 @@ use crate::id::{Millis, NodeId, ServiceId};
 use crate::instance::{Heard, Observed};
 use crate::mutant::{self, Mutant};
 use crate::needs::Taken;
+use crate::peer::Duty;
 use crate::placement::Facts;
 use crate::reason::{Code, Reason};
 use crate::record::{Fence, InstanceKey, SlotId, Stamp};
@@ -76,7 +77,9 @@ impl<'a> Draft<'a> {
 
     /// What this node knows of itself; `None` while it takes on nothing new.
     pub fn own_facts(&self) -> Option<Facts<'a>> {
-        let takes_on = self.outlook().usable.contains(&self.me()) && self.condition().takes_on();
+        // between two beats an outlook does not know yet what this node was told to take on
+        let may = self.outlook().usable.contains(&self.me()) && self.standing().duty == Duty::Operate;
+        let takes_on = may && self.condition().takes_on();
         takes_on.then(|| Facts {
             node: self.me(),
             capabilities: self.core.offered(),

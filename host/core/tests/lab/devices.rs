@@ -5,7 +5,7 @@ use motey_core::instance::Seen;
 use motey_core::phase::Parts;
 use motey_core::project::State;
 use motey_core::spec::{ImageSpec, OnLoss, Restart};
-use motey_core::step::EventKind;
+use motey_core::step::{EventKind, Input};
 
 use crate::blueprint::{capability, deploy, engine_name, image, restarts, service, with};
 use crate::engine::{Mishap, Verb};
@@ -135,6 +135,18 @@ fn what_is_made_too_late_with_the_old_name_is_made_again() {
     lab.rest();
     lab.check_rest();
     assert_eq!((lab.state(id), given(&lab)), (State::Running, vec!["/dev/ttyUSB1".to_owned()]));
+}
+
+#[test]
+fn what_an_engine_told_before_it_was_made_again_is_asked_about_and_not_believed() {
+    let (mut lab, id) = (running(with("zigbee", image("web"))), service(1));
+    let old = lab.instances().next().expect("it runs").clone();
+    lab.offer([stick("A1", "/dev/ttyUSB1")]);
+    lab.rest();
+    lab.input(&Input::Instance(old));
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.state(id), once(&mut lab)), (State::Running, 2));
 }
 
 #[test]

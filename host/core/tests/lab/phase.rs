@@ -231,3 +231,12 @@ fn a_node_that_says_what_this_one_does_not_know_is_given_nothing() {
     let said = cluster.lab(node(1)).said(id);
     assert!(said.contains("fog-2 is in a condition that this node does not know"), "{said}");
 }
+
+#[test]
+fn a_member_that_was_cordoned_gives_itself_nothing_from_that_moment_on() {
+    let mut cluster = Cluster::of(2);
+    cluster.lab(node(1)).ask(Request::Duty(Duty::Cordon));
+    let id = deployed(cluster.lab(node(1)), 1, image("web"));
+    cluster.pass(LONG);
+    assert_eq!(cluster.running(id), [0, 1]);
+}
