@@ -183,6 +183,7 @@ impl World {
         let before = self.nodes[n].disk.now.clone();
         if self.nodes[n].disk.restore() {
             self.tell(n, |_| "finds an older disk".into());
+            self.watch.power_cut(n);
             self.excuse(n, &before);
             self.mislead(n, &before);
         }

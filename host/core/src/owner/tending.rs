@@ -208,6 +208,9 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
     }
     let key = record.key(slot, assigned.fence);
     if assigned.from.is_some() {
+        if draft.heard(&key).is_some_and(|successor| successor.lacks) && give_back(draft, record, slot) {
+            return;
+        }
         let image = record.revision.spec.image(&slot.image).map(|image| &**image);
         let serves = draft.heard(&key).is_some_and(|observed| observed.serves(image));
         if serves || record.ended.contains_key(slot) {
@@ -223,8 +226,8 @@ fn mind_assigned(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotI
     }
 }
 
-/// Ends a move whose successor failed, when its predecessor still lives: the slot is that one's again, and the node of
-/// the successor is not asked for a while.
+/// Ends a move whose successor failed, or lost what it needs, when its predecessor still lives: the slot is that one's
+/// again, and the node of the successor is not asked for a while.
 pub(super) fn give_back(draft: &mut Draft<'_>, record: &mut ServiceRecord, slot: &SlotId) -> bool {
     let Some(failed) = record.slots.get(slot).filter(|assigned| assigned.from.is_some()).cloned() else {
         return take_back(draft, record, slot);
