@@ -157,7 +157,9 @@ impl Run {
             }
             return false;
         }
-        self.owed |= matches!(shown, Some(Seen::Exited(_))) && rumour != shown;
+        // what vanished may have ended before
+        let ended = matches!(shown, Some(Seen::Exited(_))) || (absent && self.shown);
+        self.owed |= ended && rumour != shown.or(Some(Seen::Gone));
         absent || (result.is_ok() && shown.is_none())
     }
 

@@ -381,6 +381,26 @@ fn an_end_that_is_told_late_is_asked_after_at_once() {
     assert_eq!(lab.state(id), State::Running);
 }
 
+/// It ended and was removed while its engine told nothing of either; by the time its end is told it was made again.
+#[test]
+fn the_late_end_of_what_vanished_is_not_that_of_what_was_made_again() {
+    let (mut lab, id) = (Lab::new(), service(1));
+    lab.ask(deploy(id, [restarts(Restart::OnFailure, image("web"))]));
+    lab.rest();
+    let key = lab.at(id, "web-0");
+    let made = Instance { seen: Seen::Created, ..lab.engine().instances[&key].clone() };
+    let ended = lab.silently(&key, exited(0)).expect("it ran");
+    lab.silently(&key, Seen::Gone);
+    // what was told long ago comes first
+    lab.input(&Input::Instance(made));
+    lab.rest();
+    assert_eq!((lab.state(id), lab.engine().asked(Verb::Create)), (State::Running, 2));
+    lab.input(&Input::Instance(ended));
+    lab.rest();
+    lab.check_rest();
+    assert_eq!((lab.state(id), lab.live(id)), (State::Running, vec![key]));
+}
+
 /// The engine does the oldest call, and shows that in its answer.
 fn answers(lab: &mut Lab, seen: Seen) {
     let call = lab.calls.pop_front().expect("a call under way");
