@@ -155,8 +155,7 @@ impl<'a> Attempt<'_, 'a> {
                 Ok(Admission::Whole)
             }
             Err(reasons) if self.seen().is_some_and(Seen::has_process) || self.is_kept(&image) => {
-                let texts: Vec<String> = reasons.into_iter().map(|reason| reason.text).collect();
-                Ok(Admission::Short(texts.join("; ")))
+                Ok(Admission::Short(Reason::together(reasons).text))
             }
             Err(reasons) => Err(reasons),
         }

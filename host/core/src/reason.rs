@@ -86,6 +86,13 @@ impl Reason {
         Self::new(Code::WaitingAdmission, "it waits; ask again in a moment")
     }
 
+    /// Several reasons as one: the first one's code, all texts.
+    pub(crate) fn together(reasons: Vec<Self>) -> Self {
+        let code = reasons.first().map_or(Code::WaitingCapability, |reason| reason.code);
+        let texts: Vec<String> = reasons.into_iter().map(|reason| reason.text).collect();
+        Self::new(code, texts.join("; "))
+    }
+
     /// A reason with its text.
     pub fn new(code: Code, text: impl Into<String>) -> Self {
         Self { code, text: text.into() }

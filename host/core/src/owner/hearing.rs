@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::placing::{place, together};
+use super::placing::place;
 use super::{conclude, homes, prove_revision, publish, tending};
 use crate::draft::Draft;
 use crate::id::NodeId;
 use crate::instance::Report;
 use crate::mail;
 use crate::mutant::{self, Mutant};
+use crate::reason::Reason;
 use crate::record::{Ended, Fence, InstanceKey, ServiceRecord, SlotId};
 use crate::step::{Durability, EventKind};
 
@@ -130,7 +131,7 @@ fn hear_ends(draft: &mut Draft<'_>, from: NodeId, record: &mut ServiceRecord, re
             tending::fall_back(draft, record, &key.slot);
             homes::leave(record, key.fence);
             draft.mark_refused(key, from, draft.now.after(REFUSAL_LASTS));
-            let text = together(reasons.clone()).text;
+            let text = Reason::together(reasons.clone()).text;
             draft.tell(record.id, Some(&key.slot), EventKind::Refused, text);
             durability = Durability::Power;
         }

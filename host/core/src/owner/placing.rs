@@ -230,7 +230,7 @@ pub(crate) fn why_nowhere(
 ) -> Option<Reason> {
     let slot = SlotId { image: image.key.clone(), place: Place::On(draft.me()) };
     let lot = [Placing { slot, image: Arc::clone(image) }];
-    let nowhere = || together(market.why_not(draft, record, &lot, &Bounds::default()));
+    let nowhere = || Reason::together(market.why_not(draft, record, &lot, &Bounds::default()));
     Some(awaits(draft, record, image).unwrap_or_else(nowhere))
 }
 
@@ -258,7 +258,7 @@ pub(crate) fn why_waiting(
             let bounds = bounds_of(draft, record, &unit).unwrap_or_default();
             Some(
                 why_not_home(draft, record, &lot, &bounds, market)
-                    .unwrap_or_else(|| together(market.why_not(draft, record, &lot, &bounds))),
+                    .unwrap_or_else(|| Reason::together(market.why_not(draft, record, &lot, &bounds))),
             )
         }
     }
@@ -277,7 +277,7 @@ fn why_not_home(
         return Some(waits_for_data(draft, node));
     }
     let there = market.verdicts(draft, record, lot, bounds).into_iter().find(|verdict| verdict.node == node);
-    let Reason { code, text } = together(there?.unmet);
+    let Reason { code, text } = Reason::together(there?.unmet);
     Some(Reason::new(code, format!("its volume data is on {}: {text}", draft.called(node))))
 }
 
@@ -300,13 +300,6 @@ pub(crate) fn verdicts(
     let unit = waiting_unit(record, slot).unwrap_or_else(|| vec![slot.clone()]);
     let bounds = bounds_of(draft, record, &unit).unwrap_or_default();
     market.verdicts(draft, record, &lot(draft, record, &unit), &bounds)
-}
-
-/// Several reasons as one: the first one's code, all texts.
-pub(super) fn together(reasons: Vec<Reason>) -> Reason {
-    let code = reasons.first().map_or(Code::WaitingCapability, |reason| reason.code);
-    let texts: Vec<String> = reasons.into_iter().map(|reason| reason.text).collect();
-    Reason::new(code, texts.join("; "))
 }
 
 /// Tries again to place what waits: something became free, or came.
